@@ -1,0 +1,129 @@
+//! What an operation is, and what it sees of the tape.
+
+use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
+
+use crate::tape::{Gradient, Mode, Node, Var};
+
+/// Which step is running; the source of everything random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Training or inference.
+    pub mode: Mode,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Steps before this one, over all epochs.
+    pub index: u64,
+}
+
+/// One recorded operation. It keeps what its gradient needs beyond inputs and output (an argmax, a mask, a plan with its
+/// workspace) in itself, allocated when it is recorded and reused by every replay.
+pub trait Op: Send {
+    /// The operation's name, as errors and profiles show it.
+    fn name(&self) -> &'static str;
+
+    /// Overwrites `output`, which holds zeros at the first run and the last run's values afterwards.
+    fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step);
+
+    /// Gives each input that [wants](InputGrads::wants) it its gradient. `grad_output` is used up: an operation may
+    /// overwrite it.
+    fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>);
+}
+
+/// The inputs of an operation while it runs forward.
+pub struct Inputs<'a> {
+    pub(crate) buffers: &'a mut [Tensor],
+    pub(crate) nodes: &'a [Node],
+    pub(crate) inputs: &'a [Var],
+}
+
+impl Inputs<'_> {
+    /// Input `i`.
+    pub fn get(&self, i: usize) -> View<'_> {
+        let node = &self.nodes[self.inputs[i].index()];
+        View::new(node.shape.dims(), self.buffers[node.buffer].data()).expect("a node's shape fits its buffer")
+    }
+
+    /// Input `i` as state that the operation updates, such as a moving average.
+    ///
+    /// # Panics
+    /// If the input was not recorded with [`Tape::state`](crate::Tape::state).
+    pub fn state_mut(&mut self, i: usize) -> &mut [f32] {
+        let node = &self.nodes[self.inputs[i].index()];
+        assert!(node.is_state, "only state is updated by an operation");
+        self.buffers[node.buffer].data_mut()
+    }
+}
+
+/// What an operation's forward run read and wrote.
+pub struct Saved<'a> {
+    pub(crate) buffers: &'a [Tensor],
+    pub(crate) nodes: &'a [Node],
+    pub(crate) node: &'a Node,
+    pub(crate) step: Step,
+}
+
+impl<'a> Saved<'a> {
+    /// Input `i`.
+    pub fn input(&self, i: usize) -> View<'a> {
+        self.view(&self.nodes[self.node.inputs[i].index()])
+    }
+
+    /// The output.
+    pub fn output(&self) -> View<'a> {
+        self.view(self.node)
+    }
+
+    /// The step that ran.
+    pub const fn step(&self) -> Step {
+        self.step
+    }
+
+    fn view(&self, node: &Node) -> View<'a> {
+        View::new(node.shape.dims(), self.buffers[node.buffer].data()).expect("a node's shape fits its buffer")
+    }
+}
+
+/// Where an operation puts the gradients of its inputs.
+pub struct InputGrads<'a> {
+    pub(crate) grads: &'a mut [Gradient],
+    pub(crate) nodes: &'a [Node],
+    pub(crate) inputs: &'a [Var],
+    pub(crate) scratch: &'a mut AlignedVec<f32>,
+}
+
+impl InputGrads<'_> {
+    /// Whether input `i` needs a gradient. What is not needed is not computed.
+    pub fn wants(&self, i: usize) -> bool {
+        self.nodes[self.inputs[i].index()].needs_grad
+    }
+
+    /// The shape of input `i`.
+    pub fn shape(&self, i: usize) -> Shape {
+        self.nodes[self.inputs[i].index()].shape
+    }
+
+    /// Lets `overwrite` fill the gradient of input `i`, if it is wanted, and adds what it wrote to what other uses of the
+    /// same input gave. `overwrite` must write every element and read none: the slice holds old values.
+    pub fn give(&mut self, i: usize, overwrite: impl FnOnce(&mut [f32])) {
+        let node = &self.nodes[self.inputs[i].index()];
+        if !node.needs_grad {
+            return;
+        }
+        let gradient = &mut self.grads[node.buffer];
+        if gradient.data.len() != node.shape.len() {
+            gradient.data = AlignedVec::zeroed(node.shape.len());
+        }
+        if !gradient.is_set {
+            gradient.is_set = true;
+            return overwrite(&mut gradient.data);
+        }
+        if self.scratch.len() < node.shape.len() {
+            *self.scratch = AlignedVec::zeroed(node.shape.len());
+        }
+        let part = &mut self.scratch[..node.shape.len()];
+        overwrite(part);
+        for (sum, &part) in gradient.data.iter_mut().zip(part.iter()) {
+            *sum += part;
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The tape: recorded operations, their values and gradients.
+
+use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
+
+use crate::AutogradError;
+use crate::op::{InputGrads, Inputs, Op, Saved, Step};
+
+/// What a tape is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Gradients can be computed; dropout drops, batch normalization uses the batch's statistics.
+    Training,
+    /// Values only; dropout passes, batch normalization uses the moving statistics.
+    Inference,
+}
+
+/// A value on a tape: a cheap handle, valid for the tape that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Var(usize);
+
+impl Var {
+    pub(crate) const fn index(self) -> usize {
+        self.0
+    }
+}
+
+pub(crate) struct Node {
+    pub(crate) shape: Shape,
+    /// Which buffer holds the value; a reshaped value shares its input's.
+    pub(crate) buffer: usize,
+    pub(crate) inputs: Vec<Var>,
+    pub(crate) needs_grad: bool,
+    pub(crate) is_state: bool,
+    op: Option<Box<dyn Op>>,
+}
+
+/// The gradient of a buffer. Its memory is kept when the gradient is cleared.
+#[derive(Default)]
+pub(crate) struct Gradient {
+    pub(crate) data: AlignedVec<f32>,
+    pub(crate) is_set: bool,
+}
+
+/// A record of operations on tensors, their values, and their gradients.
+///
+/// Leaves are constants ([`input`](Self::input)), [`variable`](Self::variable)s, whose gradients are kept and add up over
+/// calls of [`backward`](Self::backward) until [`zero_grad`](Self::zero_grad), and [`state`](Self::state) that operations
+/// update. Gradients of computed values are consumed on the way.
+pub struct Tape {
+    nodes: Vec<Node>,
+    buffers: Vec<Tensor>,
+    grads: Vec<Gradient>,
+    scratch: AlignedVec<f32>,
+    step: Step,
+}
+
+impl Tape {
+    /// An empty tape with seed 0.
+    pub fn new(mode: Mode) -> Self {
+        Self::with_seed(mode, 0)
+    }
+
+    /// An empty tape whose random operations draw from `seed`.
+    pub fn with_seed(mode: Mode, seed: u64) -> Self {
+        let step = Step { mode, seed, index: 0 };
+        Self { nodes: Vec::new(), buffers: Vec::new(), grads: Vec::new(), scratch: AlignedVec::default(), step }
+    }
+
+    /// What the tape is for.
+    pub const fn mode(&self) -> Mode {
+        self.step.mode
+    }
+
+    /// The number of recorded values.
+    pub const fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether nothing is recorded.
+    pub const fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Records a constant: data, labels.
+    pub fn input(&mut self, value: Tensor) -> Var {
+        self.leaf(value, false, false)
+    }
+
+    /// Records a leaf whose gradient is wanted: a weight.
+    pub fn variable(&mut self, value: Tensor) -> Var {
+        let needs_grad = self.step.mode == Mode::Training;
+        self.leaf(value, needs_grad, false)
+    }
+
+    /// Records a leaf that operations update: a moving average.
+    pub fn state(&mut self, value: Tensor) -> Var {
+        self.leaf(value, false, true)
+    }
+
+    fn leaf(&mut self, value: Tensor, needs_grad: bool, is_state: bool) -> Var {
+        let (shape, buffer) = (value.shape(), self.buffers.len());
+        self.buffers.push(value);
+        self.grads.push(Gradient::default());
+        self.push(Node { shape, buffer, inputs: Vec::new(), needs_grad, is_state, op: None })
+    }
+
+    /// Records `op` on `inputs`, with an output of `shape`, and runs it.
+    pub fn record(&mut self, op: impl Op + 'static, inputs: &[Var], shape: Shape) -> Var {
+        let buffer = self.buffers.len();
+        self.buffers.push(Tensor::zeros(shape));
+        self.grads.push(Gradient::default());
+        let needs_grad = inputs.iter().any(|input| self.nodes[input.0].needs_grad);
+        let node = Node { shape, buffer, inputs: inputs.to_vec(), needs_grad, is_state: false, op: Some(Box::new(op)) };
+        let var = self.push(node);
+        self.run(var);
+        var
+    }
+
+    /// The elements of `x` under another shape. Value and gradient are shared, nothing is copied.
+    ///
+    /// # Errors
+    /// The shape has another number of elements.
+    pub fn reshape(&mut self, x: Var, dims: &[usize]) -> Result<Var, AutogradError> {
+        let shape = View::new(dims, self.value(x).data())?.shape();
+        let Node { buffer, needs_grad, .. } = self.nodes[x.0];
+        Ok(self.push(Node { shape, buffer, inputs: vec![x], needs_grad, is_state: false, op: None }))
+    }
+
+    fn push(&mut self, node: Node) -> Var {
+        self.nodes.push(node);
+        Var(self.nodes.len() - 1)
+    }
+
+    fn run(&mut self, var: Var) {
+        let (before, rest) = self.nodes.split_at_mut(var.0);
+        let Node { buffer, inputs, op, .. } = &mut rest[0];
+        if let Some(op) = op {
+            let (buffers, outputs) = self.buffers.split_at_mut(*buffer);
+            let mut inputs = Inputs { buffers, nodes: before, inputs };
+            op.forward(&mut inputs, outputs[0].data_mut(), self.step);
+        }
+    }
+
+    /// Computes every recorded operation anew, in order, from the present values of the leaves, as step `index` of the
+    /// run. No buffer is allocated.
+    pub fn replay(&mut self, index: u64) {
+        self.step.index = index;
+        for i in 0..self.nodes.len() {
+            self.run(Var(i));
+        }
+    }
+
+    /// Adds the gradient of `loss` to those of all variables that it depends on.
+    ///
+    /// # Errors
+    /// The loss has more than one element, or the tape is for inference.
+    pub fn backward(&mut self, loss: Var) -> Result<(), AutogradError> {
+        let shape = self.nodes[loss.0].shape;
+        if shape.len() != 1 {
+            return Err(AutogradError::NotScalar { shape });
+        }
+        if self.step.mode == Mode::Inference {
+            return Err(AutogradError::Inference);
+        }
+        if !self.nodes[loss.0].needs_grad {
+            return Ok(());
+        }
+        let seed = &mut self.grads[self.nodes[loss.0].buffer];
+        if seed.data.len() != 1 {
+            seed.data = AlignedVec::zeroed(1);
+        }
+        seed.data[0] = if seed.is_set { seed.data[0] + 1.0 } else { 1.0 };
+        seed.is_set = true;
+        for i in (0..=loss.0).rev() {
+            self.run_backward(i);
+        }
+        Ok(())
+    }
+
+    fn run_backward(&mut self, i: usize) {
+        let (before, rest) = self.nodes.split_at_mut(i);
+        let node = &mut rest[0];
+        if !node.needs_grad || !self.grads[node.buffer].is_set {
+            return;
+        }
+        let Some(mut op) = node.op.take() else { return };
+        let (grads, own) = self.grads.split_at_mut(node.buffer);
+        let saved = Saved { buffers: &self.buffers, nodes: before, node, step: self.step };
+        let mut inputs = InputGrads { grads, nodes: before, inputs: &node.inputs, scratch: &mut self.scratch };
+        op.backward(&saved, &mut own[0].data, &mut inputs);
+        own[0].is_set = false;
+        node.op = Some(op);
+    }
+
+    /// Forgets the gradients of all variables, keeping their memory.
+    pub fn zero_grad(&mut self) {
+        for gradient in &mut self.grads {
+            gradient.is_set = false;
+        }
+    }
+
+    /// The shape of a value.
+    pub fn shape(&self, var: Var) -> Shape {
+        self.nodes[var.0].shape
+    }
+
+    /// A value.
+    pub fn value(&self, var: Var) -> View<'_> {
+        let node = &self.nodes[var.0];
+        View::new(node.shape.dims(), self.buffers[node.buffer].data()).expect("a node's shape fits its buffer")
+    }
+
+    /// The elements of a leaf, to refill it before a replay.
+    ///
+    /// # Panics
+    /// If `var` is not a leaf.
+    pub fn leaf_mut(&mut self, var: Var) -> &mut [f32] {
+        let buffer = self.leaf_buffer(var);
+        self.buffers[buffer].data_mut()
+    }
+
+    /// Exchanges a leaf's value with `value`: how several tapes (batch sizes, training and inference) share one set of
+    /// weights without a copy.
+    ///
+    /// # Panics
+    /// If `var` is not a leaf or the shapes differ.
+    pub fn swap(&mut self, var: Var, value: &mut Tensor) {
+        let buffer = self.leaf_buffer(var);
+        assert_eq!(self.nodes[var.0].shape, value.shape(), "a leaf keeps its shape");
+        std::mem::swap(&mut self.buffers[buffer], value);
+    }
+
+    fn leaf_buffer(&self, var: Var) -> usize {
+        let node = &self.nodes[var.0];
+        assert!(node.inputs.is_empty() && node.op.is_none(), "only leaves can be changed");
+        node.buffer
+    }
+
+    /// The gradient of a variable, if one was computed since the last [`zero_grad`](Self::zero_grad).
+    pub fn grad(&self, var: Var) -> Option<View<'_>> {
+        let node = &self.nodes[var.0];
+        let gradient = &self.grads[node.buffer];
+        gradient
+            .is_set
+            .then(|| View::new(node.shape.dims(), &gradient.data).expect("a gradient has its value's elements"))
+    }
+
+    /// A variable's value, to change, beside its gradient: what an optimizer needs.
+    ///
+    /// # Panics
+    /// If `var` is not a leaf.
+    pub fn value_and_grad(&mut self, var: Var) -> Option<(&mut [f32], &[f32])> {
+        let buffer = self.leaf_buffer(var);
+        let gradient = &self.grads[buffer];
+        gradient.is_set.then(|| (self.buffers[buffer].data_mut(), &*gradient.data))
+    }
+}

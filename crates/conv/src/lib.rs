@@ -1,0 +1,37 @@
+//! Convolution kernels: forward, gradients, and the plan that picks among them.
+//!
+//! Activations are NHWC and weights HWIO. A [`ConvPlan`] is made once for a geometry and a pass; it picks the first
+//! algorithm of an ordered list that accepts the geometry, owns the workspace, and can then run any number of times
+//! without allocating.
+//!
+//! ```
+//! use stampnet_conv::{Activation, ConvPlan, Forward, Pass};
+//! use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc};
+//!
+//! // The worked example of a one-dimensional convolution: weights (1, 2, 3), bias 0.5.
+//! let x = [3.0, 1.0, 0.0, 7.0, 6.0, 4.0, 8.0, 2.0, 4.0, 5.0];
+//! let input = Nhwc { n: 1, h: 1, w: 10, c: 1 };
+//! let geometry = ConvGeometry::new(input, &ConvOptions::new(1, (1, 3)))?;
+//! let mut y = [0.0; 8];
+//! let mut plan = ConvPlan::new(geometry, Pass::Forward);
+//! plan.forward(Forward {
+//!     input: &x,
+//!     weight: &[1.0, 2.0, 3.0],
+//!     bias: Some(&[0.5]),
+//!     activation: Activation::Linear,
+//!     output: &mut y,
+//! })?;
+//! assert_eq!(y, [5.5, 22.5, 32.5, 31.5, 38.5, 26.5, 24.5, 25.5]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod algorithm;
+mod bias;
+mod error;
+mod plan;
+mod reference;
+
+pub use algorithm::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
+pub use bias::grad_bias;
+pub use error::ConvError;
+pub use plan::{ALGORITHMS, ConvPlan};

@@ -1,0 +1,157 @@
+//! The plan: which algorithm, at which level, with which workspace.
+
+use stampnet_geometry::ConvGeometry;
+use stampnet_simd::Level;
+use stampnet_tensor::AlignedVec;
+
+use crate::algorithm::{Algorithm, Site};
+use crate::error::check_length;
+use crate::{ConvError, Declined, Forward, GradInput, GradWeight, Pass, reference};
+
+/// All algorithms, in the order in which a plan asks them; the reference takes everything and comes last.
+static LIST: [&dyn Algorithm; 1] = [&reference::Reference];
+
+/// The names of all algorithms, in the order in which a plan asks them.
+pub const ALGORITHMS: [&str; 1] = ["reference"];
+
+/// One pass of one convolution, ready to run any number of times: the chosen algorithm and its workspace.
+#[derive(Clone)]
+pub struct ConvPlan {
+    geometry: ConvGeometry,
+    pass: Pass,
+    level: Level,
+    algorithm: &'static dyn Algorithm,
+    workspace: AlignedVec<f32>,
+}
+
+impl ConvPlan {
+    /// The first algorithm that accepts, at the current SIMD level.
+    pub fn new(geometry: ConvGeometry, pass: Pass) -> Self {
+        Self::at_level(geometry, pass, Level::current())
+    }
+
+    /// The first algorithm that accepts, at `level`.
+    pub fn at_level(geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
+        let accepting = LIST.iter().find(|algorithm| algorithm.accepts(&geometry, pass).is_ok());
+        Self::with(*accepting.expect("the reference accepts everything"), geometry, pass, level)
+    }
+
+    /// The algorithm called `name`, at `level`.
+    ///
+    /// # Errors
+    /// No algorithm has that name, or it declines.
+    pub fn forced(name: &str, geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
+        let named = LIST.iter().find(|algorithm| algorithm.name() == name);
+        let Some(&algorithm) = named else {
+            return Err(ConvError::UnknownAlgorithm { name: name.to_owned(), known: ALGORITHMS.to_vec() });
+        };
+        match algorithm.accepts(&geometry, pass) {
+            Ok(()) => Ok(Self::with(algorithm, geometry, pass, level)),
+            Err(reason) => Err(ConvError::Declined { name: algorithm.name(), pass, reason }),
+        }
+    }
+
+    fn with(algorithm: &'static dyn Algorithm, geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
+        let workspace = AlignedVec::zeroed(algorithm.workspace(&geometry, pass, level));
+        Self { geometry, pass, level, algorithm, workspace }
+    }
+
+    /// The answer of every algorithm, in order, up to and with the one that was picked by the rule: why it was picked.
+    pub fn considered(&self) -> Vec<(&'static str, Result<(), Declined>)> {
+        let answers = LIST.iter().map(|algorithm| (algorithm.name(), algorithm.accepts(&self.geometry, self.pass)));
+        let mut considered = Vec::new();
+        for answer in answers {
+            let accepted = answer.1.is_ok();
+            considered.push(answer);
+            if accepted {
+                break;
+            }
+        }
+        considered
+    }
+
+    /// The algorithm that runs.
+    pub fn algorithm(&self) -> &'static str {
+        self.algorithm.name()
+    }
+
+    /// The geometry.
+    pub const fn geometry(&self) -> &ConvGeometry {
+        &self.geometry
+    }
+
+    /// The pass.
+    pub const fn pass(&self) -> Pass {
+        self.pass
+    }
+
+    /// The SIMD level.
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Bytes of workspace that the plan holds.
+    pub fn workspace_bytes(&self) -> usize {
+        self.workspace.len() * size_of::<f32>()
+    }
+
+    /// Runs the forward pass: overwrites `output`.
+    ///
+    /// # Errors
+    /// The plan is for another pass, or a slice has the wrong length.
+    pub fn forward(&mut self, arguments: Forward<'_>) -> Result<(), ConvError> {
+        self.check_pass(Pass::Forward)?;
+        let g = &self.geometry;
+        check_length("input", &g.input().dims(), arguments.input.len())?;
+        check_length("weight", &g.weight_dims(), arguments.weight.len())?;
+        if let Some(bias) = arguments.bias {
+            check_length("bias", &[g.oc()], bias.len())?;
+        }
+        check_length("output", &g.output().dims(), arguments.output.len())?;
+        self.algorithm.forward(Site { geometry: g, level: self.level, workspace: &mut self.workspace }, arguments);
+        Ok(())
+    }
+
+    /// Runs the input's gradient: overwrites `grad_input`.
+    ///
+    /// # Errors
+    /// The plan is for another pass, or a slice has the wrong length.
+    pub fn grad_input(&mut self, arguments: GradInput<'_>) -> Result<(), ConvError> {
+        self.check_pass(Pass::GradInput)?;
+        let g = &self.geometry;
+        check_length("grad_output", &g.output().dims(), arguments.grad_output.len())?;
+        check_length("weight", &g.weight_dims(), arguments.weight.len())?;
+        check_length("grad_input", &g.input().dims(), arguments.grad_input.len())?;
+        self.algorithm.grad_input(Site { geometry: g, level: self.level, workspace: &mut self.workspace }, arguments);
+        Ok(())
+    }
+
+    /// Runs the weight's gradient: overwrites `grad_weight`.
+    ///
+    /// # Errors
+    /// The plan is for another pass, or a slice has the wrong length.
+    pub fn grad_weight(&mut self, arguments: GradWeight<'_>) -> Result<(), ConvError> {
+        self.check_pass(Pass::GradWeight)?;
+        let g = &self.geometry;
+        check_length("input", &g.input().dims(), arguments.input.len())?;
+        check_length("grad_output", &g.output().dims(), arguments.grad_output.len())?;
+        check_length("grad_weight", &g.weight_dims(), arguments.grad_weight.len())?;
+        self.algorithm.grad_weight(Site { geometry: g, level: self.level, workspace: &mut self.workspace }, arguments);
+        Ok(())
+    }
+
+    fn check_pass(&self, asked: Pass) -> Result<(), ConvError> {
+        if self.pass == asked { Ok(()) } else { Err(ConvError::WrongPass { made: self.pass, asked }) }
+    }
+}
+
+impl std::fmt::Debug for ConvPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConvPlan")
+            .field("algorithm", &self.algorithm())
+            .field("pass", &self.pass)
+            .field("level", &self.level)
+            .field("geometry", &self.geometry)
+            .finish_non_exhaustive()
+    }
+}

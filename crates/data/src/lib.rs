@@ -1,0 +1,1 @@
+//! IDX files, batches, shuffling and checksums.

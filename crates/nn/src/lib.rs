@@ -1,0 +1,1 @@
+//! Keras-conformant layers, losses, optimizers and the fit loop.

@@ -1,0 +1,129 @@
+//! SIMD levels behind one trait and one runtime dispatch.
+//!
+//! A kernel is written once, generic over [`Simd`], and [`Level::run`] instantiates it for each instruction set. A plain
+//! build for x86-64 therefore runs at full speed on the machine it finds, and never meets an illegal instruction: a
+//! [`Level`] exists only for an instruction set that this CPU has.
+//!
+//! ```
+//! use stampnet_simd::{Kernel, Level, Simd};
+//!
+//! struct Dot<'a>(&'a [f32; 64], &'a [f32; 64]);
+//!
+//! impl Kernel for Dot<'_> {
+//!     type Output = f32;
+//!
+//!     #[inline(always)]
+//!     fn run<S: Simd>(self, s: S) -> f32 {
+//!         let mut sum = s.splat(0.0);
+//!         for (a, b) in self.0.chunks_exact(S::LANES).zip(self.1.chunks_exact(S::LANES)) {
+//!             sum = s.mul_add(s.from_slice(a), s.from_slice(b), sum);
+//!         }
+//!         s.sum(sum)
+//!     }
+//! }
+//!
+//! for level in Level::available() {
+//!     assert_eq!(level.run(Dot(&[2.0; 64], &[3.0; 64])), 384.0);
+//! }
+//! ```
+//!
+//! # Two traps
+//! - Everything between [`Level::run`] and an operation must be `#[inline(always)]`, or the operation becomes a call.
+//! - A closure that crosses to another thread loses the instruction set of the function around it. Call [`Level::run`]
+//!   inside the closure, never around it.
+
+mod level;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use level::{Isa, Level, SimdError};
+
+/// One instruction set's vectors of `f32`. Implementors are tokens of size zero; owning one proves that the CPU has the
+/// instructions, which is what makes the methods on values safe.
+///
+/// The trait holds what the kernels use and grows with them.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector of [`LANES`](Self::LANES) numbers.
+    type F32: Copy;
+
+    /// Numbers in a vector.
+    const LANES: usize;
+
+    /// All lanes equal to `x`.
+    fn splat(self, x: f32) -> Self::F32;
+
+    /// Reads a vector.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading `LANES` numbers. It need not be aligned.
+    unsafe fn load(self, p: *const f32) -> Self::F32;
+
+    /// Writes a vector.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing `LANES` numbers. It need not be aligned.
+    unsafe fn store(self, p: *mut f32, v: Self::F32);
+
+    /// Reads the first `n` lanes; the others are zero.
+    ///
+    /// # Safety
+    /// `n <= LANES`, and `p` must be valid for reading `n` numbers.
+    unsafe fn load_partial(self, p: *const f32, n: usize) -> Self::F32;
+
+    /// Writes the first `n` lanes and leaves the memory behind them alone.
+    ///
+    /// # Safety
+    /// `n <= LANES`, and `p` must be valid for writing `n` numbers.
+    unsafe fn store_partial(self, p: *mut f32, n: usize, v: Self::F32);
+
+    /// `a + b`.
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// `a - b`.
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// `a * b`.
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// `a * b + c`; rounded once where the CPU can, twice at the portable level.
+    fn mul_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+
+    /// `a` where `a > b`, else `b`. A NaN in either operand gives `b`, so `max(zero, v)` keeps the NaN of `v`.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// The sum of all lanes, added in a fixed tree: neighbours at distance `LANES / 2`, then `LANES / 4`, and so on.
+    fn sum(self, v: Self::F32) -> f32;
+
+    /// Reads a vector from the front of a slice.
+    ///
+    /// # Panics
+    /// If the slice is shorter than a vector.
+    #[inline(always)]
+    #[allow(clippy::wrong_self_convention, reason = "self is the token of the instruction set")]
+    fn from_slice(self, values: &[f32]) -> Self::F32 {
+        assert!(values.len() >= Self::LANES);
+        // SAFETY: the slice holds at least LANES numbers.
+        unsafe { self.load(values.as_ptr()) }
+    }
+
+    /// Writes a vector to the front of a slice.
+    ///
+    /// # Panics
+    /// If the slice is shorter than a vector.
+    #[inline(always)]
+    fn to_slice(self, v: Self::F32, values: &mut [f32]) {
+        assert!(values.len() >= Self::LANES);
+        // SAFETY: the slice holds at least LANES numbers.
+        unsafe { self.store(values.as_mut_ptr(), v) }
+    }
+}
+
+/// A computation written once for every instruction set. Mark `run` as `#[inline(always)]`.
+pub trait Kernel {
+    /// What it computes.
+    type Output;
+
+    /// Computes with the vectors of `S`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}

@@ -1,0 +1,79 @@
+//! Vectors for any machine, through `wide`: SSE2 on x86-64, NEON on aarch64, simd128 on wasm32.
+//!
+//! Four lanes, not more: sixteen registers of 128 bits hold a tile of six pixels by two vectors with its operands.
+
+use wide::f32x4;
+
+use crate::Simd;
+
+/// The level that every machine has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+impl Simd for Portable {
+    type F32 = f32x4;
+
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32x4 {
+        f32x4::splat(x)
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> f32x4 {
+        // SAFETY: the caller vouches for four readable numbers.
+        f32x4::from(unsafe { p.cast::<[f32; 4]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: f32x4) {
+        // SAFETY: the caller vouches for four writable numbers.
+        unsafe { p.cast::<[f32; 4]>().write_unaligned(v.to_array()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial(self, p: *const f32, n: usize) -> f32x4 {
+        let mut lanes = [0.0; 4];
+        // SAFETY: the caller vouches for n readable numbers and n <= 4.
+        unsafe { p.copy_to_nonoverlapping(lanes.as_mut_ptr(), n) };
+        f32x4::from(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store_partial(self, p: *mut f32, n: usize, v: f32x4) {
+        // SAFETY: the caller vouches for n writable numbers and n <= 4.
+        unsafe { p.copy_from_nonoverlapping(v.to_array().as_ptr(), n) };
+    }
+
+    #[inline(always)]
+    fn add(self, a: f32x4, b: f32x4) -> f32x4 {
+        a + b
+    }
+
+    #[inline(always)]
+    fn sub(self, a: f32x4, b: f32x4) -> f32x4 {
+        a - b
+    }
+
+    #[inline(always)]
+    fn mul(self, a: f32x4, b: f32x4) -> f32x4 {
+        a * b
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: f32x4, b: f32x4, c: f32x4) -> f32x4 {
+        a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn max(self, a: f32x4, b: f32x4) -> f32x4 {
+        a.simd_gt(b).select(a, b)
+    }
+
+    #[inline(always)]
+    fn sum(self, v: f32x4) -> f32 {
+        let [a, b, c, d] = v.to_array();
+        (a + c) + (b + d)
+    }
+}

@@ -1,0 +1,176 @@
+//! AVX2 with FMA, and AVX-512. The only place that names x86 intrinsics.
+
+use std::arch::x86_64::*;
+
+use crate::{Kernel, Simd};
+
+/// AVX2 and FMA: eight lanes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+/// AVX-512 F, BW, DQ and VL: sixteen lanes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512(());
+
+/// Runs `kernel` with AVX2 and FMA enabled.
+#[target_feature(enable = "avx2,fma,bmi1,bmi2")]
+pub(crate) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx2(()))
+}
+
+/// Runs `kernel` with AVX-512 enabled.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2")]
+pub(crate) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512(()))
+}
+
+/// Whether this CPU has all that [`run_avx2`] enables.
+pub(crate) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+}
+
+/// Whether this CPU has all that [`run_avx512`] enables.
+pub(crate) fn has_avx512() -> bool {
+    has_avx2()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+}
+
+/// Lists the intrinsics behind each operation that both levels spell alike.
+macro_rules! operations {
+    ($vector:ty, $($name:ident($($operand:ident),+) = $intrinsic:ident;)+) => {$(
+        #[inline(always)]
+        fn $name(self, $($operand: $vector),+) -> $vector {
+            // SAFETY: the token proves that the CPU has the instructions.
+            unsafe { $intrinsic($($operand),+) }
+        }
+    )+};
+}
+
+impl Simd for Avx2 {
+    type F32 = __m256;
+
+    const LANES: usize = 8;
+
+    operations! { __m256,
+        add(a, b) = _mm256_add_ps;
+        sub(a, b) = _mm256_sub_ps;
+        mul(a, b) = _mm256_mul_ps;
+        mul_add(a, b, c) = _mm256_fmadd_ps;
+        max(a, b) = _mm256_max_ps;
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m256 {
+        // SAFETY: the caller vouches for eight readable numbers; the token for the instructions.
+        unsafe { _mm256_loadu_ps(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m256) {
+        // SAFETY: the caller vouches for eight writable numbers; the token for the instructions.
+        unsafe { _mm256_storeu_ps(p, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial(self, p: *const f32, n: usize) -> __m256 {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm256_maskload_ps(p, first_lanes(n)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_partial(self, p: *mut f32, n: usize, v: __m256) {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm256_maskstore_ps(p, first_lanes(n), v) }
+    }
+
+    #[inline(always)]
+    fn sum(self, v: __m256) -> f32 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe {
+            let four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+}
+
+/// A mask whose first `n` lanes are set.
+///
+/// # Safety
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn first_lanes(n: usize) -> __m256i {
+    // SAFETY: the caller vouches for AVX2.
+    unsafe { _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+}
+
+impl Simd for Avx512 {
+    type F32 = __m512;
+
+    const LANES: usize = 16;
+
+    operations! { __m512,
+        add(a, b) = _mm512_add_ps;
+        sub(a, b) = _mm512_sub_ps;
+        mul(a, b) = _mm512_mul_ps;
+        mul_add(a, b, c) = _mm512_fmadd_ps;
+        max(a, b) = _mm512_max_ps;
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m512 {
+        // SAFETY: the caller vouches for sixteen readable numbers; the token for the instructions.
+        unsafe { _mm512_loadu_ps(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m512) {
+        // SAFETY: the caller vouches for sixteen writable numbers; the token for the instructions.
+        unsafe { _mm512_storeu_ps(p, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial(self, p: *const f32, n: usize) -> __m512 {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm512_maskz_loadu_ps(first_bits(n), p) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_partial(self, p: *mut f32, n: usize, v: __m512) {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm512_mask_storeu_ps(p, first_bits(n), v) }
+    }
+
+    #[inline(always)]
+    fn sum(self, v: __m512) -> f32 {
+        // SAFETY: the token proves that the CPU has the instructions; every AVX-512 level has AVX2's too.
+        unsafe {
+            let eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
+            Avx2(()).sum(eight)
+        }
+    }
+}
+
+/// A mask whose first `n <= 16` bits are set.
+#[inline(always)]
+fn first_bits(n: usize) -> __mmask16 {
+    ((1_u32 << n) - 1) as __mmask16
+}

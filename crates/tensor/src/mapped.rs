@@ -1,0 +1,41 @@
+//! Memory-mapped files.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+use crate::TensorError;
+
+/// A file mapped read-only into memory: pages are read when they are touched and dropped when memory runs short, so a file
+/// may be larger than memory.
+///
+/// The bytes lie on a page boundary. The file must not be truncated while it is mapped; on Unix the operating system
+/// kills a process that reads past the new end.
+#[derive(Debug)]
+pub struct MappedFile {
+    map: Mmap,
+}
+
+impl MappedFile {
+    /// Maps the whole of `path`.
+    ///
+    /// # Errors
+    /// The file cannot be opened or mapped.
+    pub fn open(path: &Path) -> Result<Self, TensorError> {
+        let error = |action| move |source| TensorError::Io { action, path: path.to_owned(), source };
+        let file = File::open(path).map_err(error("read"))?;
+        // SAFETY: the mapping is private to reading; the type's documentation asks that the file is not truncated.
+        let map = unsafe { Mmap::map(&file) }.map_err(error("map"))?;
+        Ok(Self { map })
+    }
+}
+
+impl Deref for MappedFile {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.map
+    }
+}

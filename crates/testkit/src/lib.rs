@@ -1,0 +1,1 @@
+//! Problems, exact fills and comparisons for tests.

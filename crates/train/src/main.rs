@@ -1,0 +1,3 @@
+//! The `stampnet` command.
+
+fn main() {}
