@@ -30,6 +30,7 @@ mod bias;
 mod error;
 mod plan;
 mod reference;
+mod scratch;
 
 pub use algorithm::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
 pub use bias::grad_bias;
