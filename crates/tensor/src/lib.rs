@@ -13,6 +13,7 @@
 
 mod aligned;
 mod error;
+mod files;
 mod mapped;
 mod npy;
 mod random;
@@ -21,6 +22,7 @@ mod tensor;
 
 pub use aligned::AlignedVec;
 pub use error::TensorError;
+pub use files::replace_file;
 pub use mapped::MappedFile;
 pub use npy::Element;
 pub use random::{Purpose, RandomStream, philox};
