@@ -89,10 +89,10 @@ impl ConvGeometry {
         if let Some((what, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
             return Err(GeometryError::ZeroCount { what });
         }
-        if input.c % groups != 0 {
+        if !input.c.is_multiple_of(groups) {
             return Err(GeometryError::GroupsInput { channels: input.c, groups });
         }
-        if filters % groups != 0 {
+        if !filters.is_multiple_of(groups) {
             return Err(GeometryError::GroupsFilters { filters, groups });
         }
         if padding == Padding::Causal && (input.h, kernel.h) != (1, 1) {
