@@ -27,6 +27,7 @@
 
 mod algorithm;
 mod bias;
+mod direct;
 mod error;
 mod plan;
 mod reference;

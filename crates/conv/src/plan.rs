@@ -6,13 +6,13 @@ use stampnet_tensor::AlignedVec;
 
 use crate::algorithm::{Algorithm, Site};
 use crate::error::check_length;
-use crate::{ConvError, Declined, Forward, GradInput, GradWeight, Pass, reference};
+use crate::{ConvError, Declined, Forward, GradInput, GradWeight, Pass, direct, reference};
 
 /// All algorithms, in the order in which a plan asks them; the reference takes everything and comes last.
-static LIST: [&dyn Algorithm; 1] = [&reference::Reference];
+static LIST: [&dyn Algorithm; 2] = [&direct::Direct, &reference::Reference];
 
 /// The names of all algorithms, in the order in which a plan asks them.
-pub const ALGORITHMS: [&str; 1] = ["reference"];
+pub const ALGORITHMS: [&str; 2] = ["direct", "reference"];
 
 /// One pass of one convolution, ready to run any number of times: the chosen algorithm and its workspace.
 #[derive(Clone)]

@@ -1,0 +1,94 @@
+//! Weights in the order in which the kernels read them: `[oc / block][kh][kw][c][block]`, a block being two vectors.
+//!
+//! The last block is as many vectors as it needs, its free lanes zero, so a group takes `taps * c * oc` numbers with `oc`
+//! rounded up to whole vectors.
+
+use rayon::prelude::*;
+
+/// Which taps of an axis a sweep uses, in its order: `first`, `first + step`, and so on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TapOrder {
+    pub(super) first: usize,
+    pub(super) step: isize,
+    pub(super) count: usize,
+}
+
+impl TapOrder {
+    const fn tap(&self, i: usize) -> usize {
+        self.first.wrapping_add_signed(i as isize * self.step)
+    }
+}
+
+/// A part of a HWIO array as a correlation sees it: some taps, in some order, of one group. The input's gradient sees input
+/// and output channels exchanged.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
+    /// The whole array.
+    pub(super) data: &'a [f32],
+    /// Kernel columns of the array.
+    pub(super) kernel_w: usize,
+    /// Elements of one tap.
+    pub(super) tap_len: usize,
+    /// Where the group begins within a tap.
+    pub(super) offset: usize,
+    /// Kernel rows and columns that are used.
+    pub(super) taps: [TapOrder; 2],
+    /// Input channels and the distance between them.
+    pub(super) inputs: [usize; 2],
+    /// Output channels and the distance between them.
+    pub(super) outputs: [usize; 2],
+}
+
+impl Weights<'_> {
+    /// Elements when packed.
+    pub(super) const fn packed_len(&self, lanes: usize) -> usize {
+        self.taps[0].count * self.taps[1].count * self.inputs[0] * self.outputs[0].next_multiple_of(lanes)
+    }
+
+    /// Where tap number `tap` of the sweep begins in the array.
+    const fn tap_start(&self, tap: usize) -> usize {
+        let [rows, columns] = self.taps;
+        let (row, column) = (rows.tap(tap / columns.count), columns.tap(tap % columns.count));
+        (row * self.kernel_w + column) * self.tap_len + self.offset
+    }
+
+    /// Overwrites `packed`, which has [`packed_len`](Self::packed_len) elements.
+    pub(super) fn pack(&self, lanes: usize, packed: &mut [f32]) {
+        let taps = self.taps[0].count * self.taps[1].count;
+        let ([inputs, input_step], [outputs, output_step]) = (self.inputs, self.outputs);
+        let block = 2 * lanes;
+        packed.par_chunks_mut((taps * inputs * block).max(1)).enumerate().for_each(|(b, packed)| {
+            let channels = block.min(outputs - b * block);
+            let width = channels.next_multiple_of(lanes);
+            for (tap, packed) in packed.chunks_exact_mut(inputs * width).enumerate() {
+                let start = self.tap_start(tap) + b * block * output_step;
+                for (i, packed) in packed.chunks_exact_mut(width).enumerate() {
+                    let weights = &self.data[start + i * input_step..];
+                    if output_step == 1 {
+                        packed[..channels].copy_from_slice(&weights[..channels]);
+                    } else {
+                        for (packed, &weight) in packed[..channels].iter_mut().zip(weights.iter().step_by(output_step))
+                        {
+                            *packed = weight;
+                        }
+                    }
+                    packed[channels..].fill(0.0);
+                }
+            }
+        });
+    }
+}
+
+/// Overwrites the HWIO array `weight` of `[taps * c][groups * oc]` from its packed form, group after group.
+pub(super) fn unpack(packed: &[f32], lanes: usize, groups: usize, weight: &mut [f32], oc: usize) {
+    let (rows, group_oc, block) = (weight.len() / oc, oc / groups, 2 * lanes);
+    let group_len = packed.len() / groups;
+    weight.par_chunks_mut(oc).enumerate().for_each(|(row, weight)| {
+        for (weight, packed) in weight.chunks_exact_mut(group_oc).zip(packed.chunks_exact(group_len)) {
+            for (weight, packed) in weight.chunks_mut(block).zip(packed.chunks(rows * block)) {
+                let width = weight.len().next_multiple_of(lanes);
+                weight.copy_from_slice(&packed[row * width..][..weight.len()]);
+            }
+        }
+    });
+}

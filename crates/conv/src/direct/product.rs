@@ -1,0 +1,210 @@
+//! Forward pass and input's gradient: the sweep over all samples, phases and groups.
+
+use rayon::prelude::*;
+
+use stampnet_geometry::ConvGeometry;
+use stampnet_simd::Level;
+
+use super::correlate::{Correlate, Grid, Taps};
+use super::pack::Weights;
+use super::pad::PaddedPart;
+use super::sweep::AxisSweep;
+use crate::algorithm::Site;
+use crate::{Activation, scratch};
+
+/// Samples from which on a task is a whole sample.
+const MANY_SAMPLES: usize = 16;
+
+/// Bytes of a padded part, so that it stays in the second-level cache beside weights and outputs.
+const PART_BYTES: usize = 256 << 10;
+
+/// Pixels that a part has at least, so that loading weights is paid back.
+const PART_PIXELS: usize = 112;
+
+/// A correlation of images with weights, along both axes.
+pub(super) struct Product {
+    h: AxisSweep,
+    w: AxisSweep,
+    /// Channels of the image that is read, over all groups.
+    channels: usize,
+    /// Channels of the image that is written, over all groups.
+    target_channels: usize,
+    groups: usize,
+    kernel_w: usize,
+    /// Distances in the HWIO array: from tap to tap, from input to input, from output to output, from group to group.
+    weight_steps: [usize; 4],
+}
+
+/// What a product reads and writes.
+pub(super) struct Operands<'a> {
+    pub(super) source: &'a [f32],
+    pub(super) weight: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) activation: Activation,
+    pub(super) target: &'a mut [f32],
+}
+
+/// One remainder of the rows, one of the columns, one group.
+#[derive(Clone, Copy)]
+struct Cell {
+    a: [usize; 2],
+    group: usize,
+}
+
+impl Product {
+    /// Reads the input, writes the output.
+    pub(super) const fn forward(g: &ConvGeometry) -> Self {
+        Self {
+            h: AxisSweep::forward(g.h()),
+            w: AxisSweep::forward(g.w()),
+            channels: g.c(),
+            target_channels: g.oc(),
+            groups: g.groups(),
+            kernel_w: g.w().kernel(),
+            weight_steps: [g.group_c() * g.oc(), g.oc(), 1, g.group_oc()],
+        }
+    }
+
+    /// Reads the output's gradient, writes the input's.
+    pub(super) fn grad_input(g: &ConvGeometry) -> Self {
+        Self {
+            h: AxisSweep::grad_input(g.h()),
+            w: AxisSweep::grad_input(g.w()),
+            channels: g.oc(),
+            target_channels: g.c(),
+            groups: g.groups(),
+            kernel_w: g.w().kernel(),
+            weight_steps: [g.group_c() * g.oc(), 1, g.oc(), g.group_oc()],
+        }
+    }
+
+    fn cells(&self) -> impl Iterator<Item = Cell> {
+        let (rows, columns, groups) = (self.h.phases, self.w.phases, self.groups);
+        (0..rows * columns * groups)
+            .map(move |i| Cell { a: [i / groups / columns, i / groups % columns], group: i % groups })
+    }
+
+    fn weights<'a>(&self, data: &'a [f32], cell: Cell) -> Weights<'a> {
+        let [tap_len, input_step, output_step, group_step] = self.weight_steps;
+        Weights {
+            data,
+            kernel_w: self.kernel_w,
+            tap_len,
+            offset: cell.group * group_step,
+            taps: [self.h.phase(cell.a[0]).taps, self.w.phase(cell.a[1]).taps],
+            inputs: [self.channels / self.groups, input_step],
+            outputs: [self.target_channels / self.groups, output_step],
+        }
+    }
+
+    /// Elements of all packed weights.
+    pub(super) fn packed_len(&self, lanes: usize) -> usize {
+        self.cells().map(|cell| self.weights(&[], cell).packed_len(lanes)).sum()
+    }
+
+    /// Target rows of a task: whole samples when there are many and they are small.
+    fn task_rows(&self, samples: usize) -> usize {
+        let steps = self.h.steps(0, self.h.target);
+        let row_bytes = self.w.padded(self.w.target) * self.channels * self.h.stride * size_of::<f32>();
+        let cached = (PART_BYTES / row_bytes).max(PART_PIXELS.div_ceil(self.w.steps(0, self.w.target)));
+        let parts = if samples < MANY_SAMPLES { MANY_SAMPLES.div_ceil(samples) } else { 1 };
+        let parts = parts.max(steps.div_ceil(cached)).min(steps);
+        steps.div_ceil(parts) * self.h.phases
+    }
+
+    /// Overwrites the target.
+    pub(super) fn run(&self, site: Site<'_>, operands: Operands<'_>) {
+        let Operands { source, weight, bias, activation, target } = operands;
+        let level = site.level;
+        let mut packed = &mut *site.workspace;
+        for cell in self.cells() {
+            let weights = self.weights(weight, cell);
+            let part =
+                packed.split_off_mut(..weights.packed_len(level.lanes())).expect("the workspace holds all weights");
+            weights.pack(level.lanes(), part);
+        }
+        let packed = &*site.workspace;
+        let sample_len = self.h.image * self.w.image * self.channels;
+        let row_len = self.w.target * self.target_channels;
+        let rows = self.task_rows(site.geometry.n());
+        let samples = target.par_chunks_mut(self.h.target * row_len).zip(source.par_chunks(sample_len));
+        samples.for_each(|(target, source)| {
+            target.par_chunks_mut(rows * row_len).enumerate().for_each(|(task, target)| {
+                let part = Part { first_row: task * rows, level, source, packed, bias, activation, target };
+                self.part(part);
+            });
+        });
+    }
+
+    /// Some rows of the target of one sample.
+    fn part(&self, part: Part<'_>) {
+        let row_len = self.w.target * self.target_channels;
+        let first_row = part.first_row / self.h.phases * self.h.stride;
+        let padded = PaddedPart {
+            image: [self.h.image, self.w.image, self.channels],
+            before: [self.h.before, self.w.before],
+            first_row,
+            size: [self.h.padded(part.target.len() / row_len), self.w.padded(self.w.target)],
+        };
+        if padded.before == [0, 0] && first_row + padded.size[0] <= self.h.image && padded.size[1] <= self.w.image {
+            let source = &part.source[first_row * self.w.image * self.channels..];
+            self.correlate(part, source, self.w.image * self.channels);
+        } else {
+            scratch::with(padded.len(), |copy| {
+                padded.copy(part.source, copy);
+                self.correlate(part, copy, padded.size[1] * self.channels);
+            });
+        }
+    }
+
+    /// All phases and groups of a part, from a padded source whose rows have `row` elements.
+    fn correlate(&self, part: Part<'_>, source: &[f32], row: usize) {
+        let (group_c, group_oc) = (self.channels / self.groups, self.target_channels / self.groups);
+        let target_row = self.w.target * self.target_channels;
+        let rows = part.target.len() / target_row;
+        let mut packed = part.packed;
+        for cell in self.cells() {
+            let len = self.weights(&[], cell).packed_len(part.level.lanes());
+            let weight = packed.split_off(..len).expect("the workspace holds all weights");
+            let ([a_h, a_w], group) = (cell.a, cell.group);
+            let (h, w) = (self.h.phase(a_h), self.w.phase(a_w));
+            let is_run = self.groups == 1 && self.w.tap_step == 1;
+            let (runs, run_len) = if is_run { (1, w.taps.count * group_c) } else { (w.taps.count, group_c) };
+            let taps = Taps {
+                rows: h.taps.count,
+                row_step: self.h.tap_step * row,
+                runs,
+                run_step: self.w.tap_step * self.channels,
+                run_len,
+            };
+            let origin = if taps.len() == 0 { 0 } else { h.origin * row + w.origin * self.channels + group * group_c };
+            part.level.run(Correlate {
+                size: [self.h.steps(a_h, rows), self.w.steps(a_w, self.w.target)],
+                source,
+                windows: Grid { origin, row: self.h.stride * row, column: self.w.stride * self.channels },
+                taps,
+                weight,
+                bias: part.bias.map(|bias| &bias[group * group_oc..][..group_oc]),
+                activation: part.activation,
+                channels: group_oc,
+                output: part.target,
+                pixels: Grid {
+                    origin: a_h * target_row + a_w * self.target_channels + group * group_oc,
+                    row: self.h.phases * target_row,
+                    column: self.w.phases * self.target_channels,
+                },
+            });
+        }
+    }
+}
+
+/// A task: some rows of the target of one sample.
+struct Part<'a> {
+    first_row: usize,
+    level: Level,
+    source: &'a [f32],
+    packed: &'a [f32],
+    bias: Option<&'a [f32]>,
+    activation: Activation,
+    target: &'a mut [f32],
+}
