@@ -104,3 +104,66 @@ impl<T: PartialEq> PartialEq for AlignedVec<T> {
         **self == **other
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_elements_take_no_memory() {
+        let empty = AlignedVec::<f32>::default();
+        assert!(empty.is_empty());
+        assert_eq!(empty.as_ptr().align_offset(align_of::<f32>()), 0);
+        assert_eq!(empty.clone(), empty);
+        assert_eq!(AlignedVec::<()>::zeroed(7).len(), 7);
+    }
+
+    #[test]
+    #[should_panic(expected = "an array holds at most isize::MAX bytes")]
+    fn more_bytes_than_memory_has_are_refused() {
+        AlignedVec::<f32>::zeroed(usize::MAX / 4);
+    }
+
+    #[test]
+    fn a_clone_is_a_copy() {
+        let original = AlignedVec::from_slice(&[1.0, 2.0, 3.0]);
+        let mut copy = original.clone();
+        copy[1] = 9.0;
+        assert_eq!((&*original, &*copy), ([1.0, 2.0, 3.0].as_slice(), [1.0, 9.0, 3.0].as_slice()));
+        assert_ne!(original, copy);
+        assert_eq!(format!("{copy:?}"), "[1.0, 9.0, 3.0]");
+    }
+
+    #[test]
+    fn threads_share_and_receive_arrays() {
+        let mut array = AlignedVec::<u32>::zeroed(100);
+        std::thread::scope(|scope| {
+            for part in array.chunks_mut(25) {
+                scope.spawn(|| part.fill(7));
+            }
+        });
+        let sum = std::thread::spawn(move || array.iter().sum::<u32>()).join().expect("the thread ends");
+        assert_eq!(sum, 700);
+    }
+
+    proptest! {
+        #[test]
+        fn every_length_and_type_is_zero_and_on_a_cache_line(len in 1_usize..5000) {
+            let bytes = AlignedVec::<u8>::zeroed(len);
+            let floats = AlignedVec::<f32>::zeroed(len);
+            let doubles = AlignedVec::<f64>::zeroed(len);
+            prop_assert_eq!((bytes.len(), floats.len(), doubles.len()), (len, len, len));
+            prop_assert_eq!(bytes.as_ptr() as usize % ALIGNMENT, 0);
+            prop_assert_eq!(floats.as_ptr() as usize % ALIGNMENT, 0);
+            prop_assert_eq!(doubles.as_ptr() as usize % ALIGNMENT, 0);
+            prop_assert!(bytes.iter().all(|&byte| byte == 0) && floats.iter().all(|&float| float.to_bits() == 0));
+        }
+
+        #[test]
+        fn a_copy_holds_the_values(values in prop::collection::vec(any::<i32>(), 0..200)) {
+            prop_assert_eq!(&*AlignedVec::from_slice(&values), values.as_slice());
+        }
+    }
+}

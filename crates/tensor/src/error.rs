@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::NpyError;
+
 /// Why a tensor could not be made, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum TensorError {
@@ -42,11 +44,11 @@ pub enum TensorError {
         source: std::io::Error,
     },
     /// A file that is not a `.npy` array of the expected type.
-    #[error("'{}' is not a usable .npy file: {reason}", path.display())]
+    #[error("'{}' is not a usable .npy file: {source}", path.display())]
     Npy {
         /// The file.
         path: PathBuf,
         /// The rule and what was found.
-        reason: String,
+        source: NpyError,
     },
 }

@@ -24,7 +24,7 @@ pub use aligned::AlignedVec;
 pub use error::TensorError;
 pub use files::replace_file;
 pub use mapped::MappedFile;
-pub use npy::Element;
+pub use npy::{Element, MappedNpy, NpyError};
 pub use random::{Purpose, RandomStream, philox};
 pub use shape::{MAX_RANK, Shape};
 pub use tensor::{Tensor, View};

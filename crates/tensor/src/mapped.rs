@@ -39,3 +39,30 @@ impl Deref for MappedFile {
         &self.map
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_are_those_of_the_file_on_a_page_boundary() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("file");
+        for contents in [b"".as_slice(), b"x", &[7; 10_000]] {
+            std::fs::write(&path, contents).expect("writable");
+            let file = MappedFile::open(&path).expect("the file exists");
+            assert_eq!(&*file, contents);
+            assert!(contents.is_empty() || (file.as_ptr() as usize).is_multiple_of(4096));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let missing = folder.path().join("missing");
+        let text = MappedFile::open(&missing).expect_err("no such file").to_string();
+        assert!(text.starts_with(&format!("cannot read '{}': ", missing.display())), "{text}");
+        let text = MappedFile::open(folder.path()).expect_err("a folder").to_string();
+        assert!(text.contains(&format!("'{}': ", folder.path().display())), "{text}");
+    }
+}

@@ -97,7 +97,7 @@ impl RandomStream {
         (self.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// A uniform number in `[low, high)`.
+    /// A uniform number from `low` up to `high`, which itself comes up only by rounding.
     #[inline]
     pub fn uniform_in(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.uniform()
@@ -139,6 +139,8 @@ impl RandomStream {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The published known-answer vectors of Random123 for philox4x32-10.
@@ -203,5 +205,92 @@ mod tests {
             seen[stream.below(7) as usize] = true;
         }
         assert_eq!(seen, [true; 7]);
+    }
+
+    #[test]
+    fn uniform_numbers_lie_where_they_should() {
+        let mut stream = RandomStream::new(5, Purpose::Test, 0, 0);
+        let mut buckets = [0_u32; 16];
+        for _ in 0..160_000 {
+            let x = stream.uniform();
+            assert!((0.0..1.0).contains(&x) && (x * 16_777_216.0).fract() == 0.0, "{x}");
+            buckets[(x * 16.0) as usize] += 1;
+            assert!((-3.0..=-1.0).contains(&stream.uniform_in(-3.0, -1.0)));
+        }
+        assert_evenly_spread(&buckets);
+    }
+
+    #[test]
+    fn whole_numbers_and_permutations_are_equally_likely() {
+        let mut stream = RandomStream::new(6, Purpose::Test, 0, 0);
+        // A bound for which plain scaling of a word would favour some numbers by half.
+        let bound = 3 << 30;
+        let mut thirds = [0; 3];
+        (0..30_000).for_each(|_| thirds[(stream.below(bound) >> 30) as usize] += 1);
+        assert_evenly_spread(&thirds);
+
+        let mut permutations = [0; 27];
+        for _ in 0..30_000 {
+            let mut items = [0, 1, 2];
+            stream.shuffle(&mut items);
+            permutations[items[0] * 9 + items[1] * 3 + items[2]] += 1;
+        }
+        let counts: Vec<u32> = permutations.into_iter().filter(|&count| count > 0).collect();
+        assert_eq!(counts.len(), 6);
+        assert_evenly_spread(&counts);
+    }
+
+    /// Every count lies within five standard deviations of the mean.
+    fn assert_evenly_spread(counts: &[u32]) {
+        let mean = f64::from(counts.iter().sum::<u32>()) / counts.len() as f64;
+        assert!(counts.iter().all(|&count| (f64::from(count) - mean).abs() < 5.0 * mean.sqrt()), "{counts:?}");
+    }
+
+    #[test]
+    fn the_counter_carries_into_its_second_word() {
+        let mut stream = RandomStream::new(7, Purpose::Test, 3, 4);
+        stream.seek(u64::from(u32::MAX));
+        let mut next = stream.clone();
+        next.seek(1 << 32);
+        let words = [(); 8].map(|()| stream.next_u32());
+        assert_eq!([(); 4].map(|()| next.next_u32()), words[4..]);
+    }
+
+    #[test]
+    #[should_panic(expected = "no number lies below zero")]
+    fn nothing_lies_below_zero() {
+        RandomStream::new(0, Purpose::Test, 0, 0).below(0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_shuffle_keeps_every_item(seed: u64, epoch: u32, len in 0_usize..200) {
+            let mut items: Vec<usize> = (0..len).collect();
+            RandomStream::new(seed, Purpose::Shuffle, epoch, 0).shuffle(&mut items);
+            items.sort_unstable();
+            prop_assert!(items.into_iter().eq(0..len));
+        }
+
+        #[test]
+        fn parts_filled_apart_equal_the_whole(seed: u64, part in 1_usize..6) {
+            let stream = RandomStream::new(seed, Purpose::Dropout, 1, 2);
+            let mut whole = stream.clone();
+            let whole: Vec<u32> = (0..48).map(|_| whole.next_u32()).collect();
+            let parts: Vec<u32> = (0..12_usize)
+                .step_by(part)
+                .flat_map(|block| {
+                    let mut stream = stream.clone();
+                    stream.seek(block as u64);
+                    (0..4 * part.min(12 - block)).map(move |_| stream.next_u32()).collect::<Vec<_>>()
+                })
+                .collect();
+            prop_assert_eq!(parts, whole);
+        }
+
+        #[test]
+        fn normal_numbers_are_finite(seed: u64, layer: u32) {
+            let mut stream = RandomStream::new(seed, Purpose::Weights, layer, 0);
+            prop_assert!((0..100).all(|_| stream.normal().abs() < 7.0));
+        }
     }
 }

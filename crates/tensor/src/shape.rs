@@ -59,6 +59,12 @@ impl Deref for Shape {
     }
 }
 
+impl AsRef<[usize]> for Shape {
+    fn as_ref(&self) -> &[usize] {
+        self.dims()
+    }
+}
+
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.dims().fmt(f)
@@ -85,5 +91,69 @@ impl TryFrom<&[usize]> for Shape {
 
     fn try_from(dims: &[usize]) -> Result<Self, TensorError> {
         Self::new(dims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn shapes_are_written_as_python_tuples() {
+        for (dims, expected) in [
+            ([].as_slice(), "()"),
+            (&[10], "(10,)"),
+            (&[28, 28, 1], "(28, 28, 1)"),
+            (&[0, 1, 2, 3, 4, 5], "(0, 1, 2, 3, 4, 5)"),
+        ] {
+            let shape = Shape::new(dims).expect("small");
+            assert_eq!(shape.to_string(), expected);
+            assert_eq!(format!("{shape:?}"), format!("{dims:?}"));
+        }
+    }
+
+    #[test]
+    fn too_many_axes_are_refused() {
+        let text = Shape::new(&[1, 2, 3, 4, 5, 6, 7]).expect_err("seven axes").to_string();
+        assert_eq!(text, "a tensor has at most 6 axes; received 7 in the shape [1, 2, 3, 4, 5, 6, 7]");
+    }
+
+    #[test]
+    fn more_elements_than_memory_holds_are_refused() {
+        let max = isize::MAX as usize / 64;
+        assert_eq!(Shape::new(&[max]).expect("the largest shape").len(), max);
+        for dims in [[max + 1, 1], [usize::MAX, usize::MAX], [1 << 32, 1 << 32], [0, usize::MAX]] {
+            let text = Shape::new(&dims).expect_err("too large").to_string();
+            assert_eq!(text, format!("a tensor has at most {max} elements; received the shape {dims:?}"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_shape_is_its_dimensions(dims in prop::collection::vec(0_usize..50, 0..=MAX_RANK)) {
+            let shape = Shape::new(&dims).expect("small");
+            prop_assert_eq!(shape.dims(), dims.as_slice());
+            prop_assert_eq!(&*shape, dims.as_slice());
+            prop_assert_eq!(shape.as_ref(), dims.as_slice());
+            prop_assert_eq!(shape.rank(), dims.len());
+            prop_assert_eq!(shape.len(), dims.iter().product::<usize>());
+            prop_assert_eq!(Shape::try_from(dims.as_slice()).expect("small"), shape);
+        }
+
+        #[test]
+        fn no_dimensions_panic(dims in prop::collection::vec(any::<usize>(), 0..10)) {
+            let _ = Shape::new(&dims);
+        }
+
+        #[test]
+        fn shapes_are_equal_if_their_dimensions_are(
+            a in prop::collection::vec(0_usize..3, 0..=3),
+            b in prop::collection::vec(0_usize..3, 0..=3),
+        ) {
+            let equal = Shape::new(&a).expect("small") == Shape::new(&b).expect("small");
+            prop_assert_eq!(equal, a == b);
+        }
     }
 }
