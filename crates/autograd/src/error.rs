@@ -13,9 +13,23 @@ pub enum AutogradError {
         /// What has to hold.
         rule: &'static str,
         /// One shape.
-        left: Shape,
+        left: Box<Shape>,
         /// The other.
-        right: Shape,
+        right: Box<Shape>,
+    },
+    /// A shape that follows from the other arguments and is not what was given.
+    #[error("{op}: {what} must have the shape {expected}, {meaning}; received {received}")]
+    Shape {
+        /// The operation.
+        op: &'static str,
+        /// Which argument.
+        what: &'static str,
+        /// The shape that it must have.
+        expected: Box<Shape>,
+        /// What that shape is made of.
+        meaning: &'static str,
+        /// The shape that it has.
+        received: Box<Shape>,
     },
     /// A shape with the wrong number of axes.
     #[error("{op}: {what} must have {expected} axes; received the shape {shape}")]
@@ -28,6 +42,56 @@ pub enum AutogradError {
         expected: usize,
         /// What it has.
         shape: Shape,
+    },
+    /// A value without any axis where the last axis has a meaning.
+    #[error("{op}: {what} must have at least one axis; received a single number, shape ()")]
+    NoAxis {
+        /// The operation.
+        op: &'static str,
+        /// Which argument.
+        what: &'static str,
+    },
+    /// An average over nothing.
+    #[error("{op}: an average needs at least one element; received the shape {shape}")]
+    Empty {
+        /// The operation.
+        op: &'static str,
+        /// The shape without elements.
+        shape: Shape,
+    },
+    /// A number outside its range.
+    #[error("{op}: the {what} must {rule}; received {received}")]
+    Parameter {
+        /// The operation.
+        op: &'static str,
+        /// Which number.
+        what: &'static str,
+        /// Its range.
+        rule: &'static str,
+        /// The number.
+        received: f32,
+    },
+    /// A label that names no class.
+    #[error(
+        "{op}: labels must be whole numbers from 0 below the {classes} classes; the label of sample {sample} is {label}"
+    )]
+    Label {
+        /// The operation.
+        op: &'static str,
+        /// Index of the sample in the batch.
+        sample: usize,
+        /// Its label.
+        label: f32,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A moving average that is not state.
+    #[error("{op}: the {what} is updated by the operation and must be recorded with Tape::state")]
+    NotState {
+        /// The operation.
+        op: &'static str,
+        /// Which argument.
+        what: &'static str,
     },
     /// Gradients start from one number.
     #[error("backward starts from a loss of one element; received the shape {shape}")]

@@ -19,11 +19,17 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod columns;
 mod error;
+mod gradcheck;
+mod math;
 mod op;
 mod ops;
+mod parallel;
 mod tape;
 
 pub use error::AutogradError;
+pub use gradcheck::{GradientMismatch, check_gradients};
 pub use op::{InputGrads, Inputs, Op, Saved, Step};
+pub use ops::BatchNorm;
 pub use tape::{Mode, Tape, Var};

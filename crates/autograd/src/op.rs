@@ -1,7 +1,9 @@
 //! What an operation is, and what it sees of the tape.
 
+use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
+use crate::parallel::{Plus, map_in_place};
 use crate::tape::{Gradient, Mode, Node, Var};
 
 /// Which step is running; the source of everything random.
@@ -89,6 +91,7 @@ pub struct InputGrads<'a> {
     pub(crate) nodes: &'a [Node],
     pub(crate) inputs: &'a [Var],
     pub(crate) scratch: &'a mut AlignedVec<f32>,
+    pub(crate) level: Level,
 }
 
 impl InputGrads<'_> {
@@ -122,8 +125,6 @@ impl InputGrads<'_> {
         }
         let part = &mut self.scratch[..node.shape.len()];
         overwrite(part);
-        for (sum, &part) in gradient.data.iter_mut().zip(part.iter()) {
-            *sum += part;
-        }
+        map_in_place(self.level, Plus, part, &mut gradient.data);
     }
 }

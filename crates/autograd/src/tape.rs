@@ -1,5 +1,6 @@
 //! The tape: recorded operations, their values and gradients.
 
+use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
 use crate::AutogradError;
@@ -51,6 +52,7 @@ pub struct Tape {
     buffers: Vec<Tensor>,
     grads: Vec<Gradient>,
     scratch: AlignedVec<f32>,
+    level: Level,
     step: Step,
 }
 
@@ -63,7 +65,14 @@ impl Tape {
     /// An empty tape whose random operations draw from `seed`.
     pub fn with_seed(mode: Mode, seed: u64) -> Self {
         let step = Step { mode, seed, index: 0 };
-        Self { nodes: Vec::new(), buffers: Vec::new(), grads: Vec::new(), scratch: AlignedVec::default(), step }
+        Self {
+            nodes: Vec::new(),
+            buffers: Vec::new(),
+            grads: Vec::new(),
+            scratch: AlignedVec::default(),
+            level: Level::current(),
+            step,
+        }
     }
 
     /// What the tape is for.
@@ -126,6 +135,30 @@ impl Tape {
         Ok(self.push(Node { shape, buffer, inputs: vec![x], needs_grad, is_state: false, op: None }))
     }
 
+    /// Whether [`backward`](Self::backward) computes a gradient for a value: whether a variable lies behind it, on a tape
+    /// for training.
+    pub fn needs_grad(&self, var: Var) -> bool {
+        self.nodes[var.0].needs_grad
+    }
+
+    pub(crate) fn is_state(&self, var: Var) -> bool {
+        self.nodes[var.0].is_state
+    }
+
+    /// The shape that both have.
+    pub(crate) fn same_shape(&self, op: &'static str, a: Var, b: Var) -> Result<Shape, AutogradError> {
+        let (left, right) = (self.shape(a), self.shape(b));
+        if left == right {
+            return Ok(left);
+        }
+        Err(AutogradError::Shapes {
+            op,
+            rule: "both operands must have the same shape",
+            left: left.into(),
+            right: right.into(),
+        })
+    }
+
     fn push(&mut self, node: Node) -> Var {
         self.nodes.push(node);
         Var(self.nodes.len() - 1)
@@ -186,7 +219,8 @@ impl Tape {
         let Some(mut op) = node.op.take() else { return };
         let (grads, own) = self.grads.split_at_mut(node.buffer);
         let saved = Saved { buffers: &self.buffers, nodes: before, node, step: self.step };
-        let mut inputs = InputGrads { grads, nodes: before, inputs: &node.inputs, scratch: &mut self.scratch };
+        let mut inputs =
+            InputGrads { grads, nodes: before, inputs: &node.inputs, scratch: &mut self.scratch, level: self.level };
         op.backward(&saved, &mut own[0].data, &mut inputs);
         own[0].is_set = false;
         node.op = Some(op);

@@ -1,0 +1,37 @@
+//! The sum of two values.
+
+use stampnet_simd::Level;
+
+use crate::parallel::{Plus, map};
+use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
+
+impl Tape {
+    /// `a + b`, element by element.
+    ///
+    /// # Errors
+    /// The shapes differ.
+    pub fn add(&mut self, a: Var, b: Var) -> Result<Var, AutogradError> {
+        let shape = self.same_shape("add", a, b)?;
+        Ok(self.record(Add { level: Level::current() }, &[a, b], shape))
+    }
+}
+
+struct Add {
+    level: Level,
+}
+
+impl Op for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
+        map(self.level, Plus, [inputs.get(0).data(), inputs.get(1).data()], output);
+    }
+
+    fn backward(&mut self, _: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
+        for i in 0..2 {
+            grads.give(i, |grad| grad.copy_from_slice(grad_output));
+        }
+    }
+}

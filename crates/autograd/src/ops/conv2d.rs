@@ -1,0 +1,102 @@
+//! Convolution, with bias and activation in one operation.
+
+use stampnet_conv::{Activation, ConvPlan, Forward, GradInput, GradWeight, Pass};
+use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc};
+use stampnet_tensor::Shape;
+
+use super::epilogue::Epilogue;
+use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
+
+impl Tape {
+    /// `activation(x * weight + bias)`: `x` is `[n, h, w, c]`, `weight` `[kh, kw, c / groups, filters]`, `bias`
+    /// `[filters]`, the result `[n, oh, ow, filters]`. A sequence is an image of height 1.
+    ///
+    /// The plans (forward, and one for each gradient that is needed) are made here, once.
+    ///
+    /// # Errors
+    /// The window does not fit, or the weight or bias has not the shape that `options` and `x` give.
+    pub fn conv2d(
+        &mut self,
+        x: Var,
+        weight: Var,
+        bias: Option<Var>,
+        options: &ConvOptions,
+        activation: Activation,
+    ) -> Result<Var, AutogradError> {
+        let op = "conv2d";
+        let geometry = ConvGeometry::new(self.images(op, x)?, options)?;
+        let (expected, received) = (Shape::new(&geometry.weight_dims())?, self.shape(weight));
+        if expected != received {
+            let (what, meaning) = ("the weight", "[kh, kw, c / groups, filters]");
+            return Err(AutogradError::Shape {
+                op,
+                what,
+                expected: expected.into(),
+                meaning,
+                received: received.into(),
+            });
+        }
+        let needs_grad_bias = self.check_bias(op, bias, geometry.oc())?;
+        let shape = Shape::new(&geometry.output().dims())?;
+        let conv = Conv2d {
+            activation,
+            has_bias: bias.is_some(),
+            forward: ConvPlan::new(geometry, Pass::Forward),
+            grad_input: self.needs_grad(x).then(|| ConvPlan::new(geometry, Pass::GradInput)),
+            grad_weight: self.needs_grad(weight).then(|| ConvPlan::new(geometry, Pass::GradWeight)),
+            epilogue: Epilogue::new(activation, shape.len(), geometry.oc(), needs_grad_bias),
+        };
+        match bias {
+            Some(bias) => Ok(self.record(conv, &[x, weight, bias], shape)),
+            None => Ok(self.record(conv, &[x, weight], shape)),
+        }
+    }
+
+    /// The shape of `x` as a batch of images.
+    pub(crate) fn images(&self, op: &'static str, x: Var) -> Result<Nhwc, AutogradError> {
+        let shape = self.shape(x);
+        match *shape.dims() {
+            [n, h, w, c] => Ok(Nhwc { n, h, w, c }),
+            _ => Err(AutogradError::Rank { op, what: "x, [n, h, w, c],", expected: 4, shape }),
+        }
+    }
+}
+
+struct Conv2d {
+    activation: Activation,
+    has_bias: bool,
+    forward: ConvPlan,
+    grad_input: Option<ConvPlan>,
+    grad_weight: Option<ConvPlan>,
+    epilogue: Epilogue,
+}
+
+/// A plan runs on what its geometry was made from.
+const FITS: &str = "the plan was made for these shapes";
+
+impl Op for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
+        let bias = self.has_bias.then(|| inputs.get(2).data());
+        let (input, weight) = (inputs.get(0).data(), inputs.get(1).data());
+        let arguments = Forward { input, weight, bias, activation: self.activation, output };
+        self.forward.forward(arguments).expect(FITS);
+    }
+
+    fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
+        self.epilogue.backward(saved.output().data(), grad_output);
+        if self.has_bias {
+            self.epilogue.give_bias(2, grads);
+        }
+        let (input, weight) = (saved.input(0).data(), saved.input(1).data());
+        if let Some(plan) = &mut self.grad_input {
+            grads.give(0, |grad_input| plan.grad_input(GradInput { grad_output, weight, grad_input }).expect(FITS));
+        }
+        if let Some(plan) = &mut self.grad_weight {
+            grads.give(1, |grad_weight| plan.grad_weight(GradWeight { input, grad_output, grad_weight }).expect(FITS));
+        }
+    }
+}

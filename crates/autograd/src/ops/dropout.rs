@@ -1,0 +1,70 @@
+//! Dropout.
+
+use rayon::prelude::*;
+use stampnet_tensor::{Purpose, RandomStream};
+
+use crate::parallel::{TASK, grain};
+use crate::{AutogradError, InputGrads, Inputs, Mode, Op, Saved, Step, Tape, Var};
+
+impl Tape {
+    /// In training, each element is set to 0 with probability `rate`, and the others are divided by `1 - rate`, so that
+    /// the expected value stays (Srivastava et al., "Dropout", JMLR 2014). In inference this is `x` itself.
+    ///
+    /// What is dropped is a function of the tape's seed, the step's index, `id` (one for each dropout of a model) and the
+    /// element's position; nothing is stored.
+    ///
+    /// # Errors
+    /// `rate` lies outside `[0, 1)`.
+    pub fn dropout(&mut self, x: Var, rate: f32, id: u32) -> Result<Var, AutogradError> {
+        if !(0.0..1.0).contains(&rate) {
+            let rule = "lie in [0, 1): 0 drops nothing";
+            return Err(AutogradError::Parameter { op: "dropout", what: "rate", rule, received: rate });
+        }
+        if self.mode() == Mode::Inference || rate == 0.0 {
+            return Ok(x);
+        }
+        let shape = self.shape(x);
+        Ok(self.record(Dropout::new(rate, id), &[x], shape))
+    }
+}
+
+struct Dropout {
+    /// A random word below it drops its element.
+    threshold: u32,
+    scale: f32,
+    id: u32,
+}
+
+impl Dropout {
+    fn new(rate: f32, id: u32) -> Self {
+        let threshold = (f64::from(rate) * 4_294_967_296.0) as u32;
+        Self { threshold, scale: (1.0 / (1.0 - f64::from(rate))) as f32, id }
+    }
+
+    /// Overwrites `out` with what is left of `x`, scaled. The same step drops the same elements.
+    fn run(&self, step: Step, x: &[f32], out: &mut [f32]) {
+        let min = grain(out.len());
+        out.par_chunks_mut(TASK).with_min_len(min).zip(x.par_chunks(TASK)).enumerate().for_each(|(task, (out, x))| {
+            // A step is a stream of its own: the index's low word; more than four thousand million steps would repeat.
+            let mut stream = RandomStream::new(step.seed, Purpose::Dropout, step.index as u32, self.id);
+            stream.seek((task * TASK / 4) as u64);
+            for (out, x) in out.iter_mut().zip(x) {
+                *out = if stream.next_u32() < self.threshold { 0.0 } else { x * self.scale };
+            }
+        });
+    }
+}
+
+impl Op for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step) {
+        self.run(step, inputs.get(0).data(), output);
+    }
+
+    fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
+        grads.give(0, |grad| self.run(saved.step(), grad_output, grad));
+    }
+}

@@ -1,0 +1,156 @@
+//! Elementwise loops: vectorized at the level's width, and split over the threads of the current pool.
+
+use rayon::prelude::*;
+use stampnet_simd::{Kernel, Level, Simd};
+
+/// Elements of one task: 64 KiB, so that a task's slices fit into a core's cache. A constant, so that what is computed
+/// per task does not depend on the number of threads.
+pub(crate) const TASK: usize = 1 << 14;
+
+/// Elements below which a second thread does not pay.
+const FLOOR: usize = 1 << 16;
+
+/// What to give rayon's `with_min_len`: one task each for large arrays; for small ones all tasks stay on this thread.
+pub(crate) const fn grain(len: usize) -> usize {
+    if len < FLOOR { usize::MAX } else { 1 }
+}
+
+/// A function of `N` numbers that is applied to every element of `N` arrays. Mark `apply` as `#[inline(always)]`.
+pub(crate) trait Elementwise<const N: usize>: Copy + Send + Sync {
+    /// The function.
+    fn apply(self, x: [f32; N]) -> f32;
+}
+
+/// `out[i] = f(inputs[0][i], inputs[1][i], ..)`. Overwrites `out`; all lengths are equal.
+pub(crate) fn map<const N: usize>(level: Level, f: impl Elementwise<N>, inputs: [&[f32]; N], out: &mut [f32]) {
+    out.par_chunks_mut(TASK).with_min_len(grain(inputs[0].len())).enumerate().for_each(|(task, out)| {
+        let range = task * TASK..task * TASK + out.len();
+        level.run(Map { f, inputs: inputs.map(|x| &x[range.clone()]), out });
+    });
+}
+
+struct Map<'a, F, const N: usize> {
+    f: F,
+    inputs: [&'a [f32]; N],
+    out: &'a mut [f32],
+}
+
+impl<F: Elementwise<N>, const N: usize> Kernel for Map<'_, F, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { f, inputs, out } = self;
+        let inputs = inputs.map(|x| &x[..out.len()]);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = f.apply(inputs.map(|x| x[i]));
+        }
+    }
+}
+
+/// `out[i] = f(out[i], x[i])`; both have the same length.
+pub(crate) fn map_in_place(level: Level, f: impl Elementwise<2>, x: &[f32], out: &mut [f32]) {
+    let min = grain(out.len());
+    out.par_chunks_mut(TASK).with_min_len(min).zip(x.par_chunks(TASK)).for_each(|(out, x)| {
+        level.run(MapInPlace { f, x, out });
+    });
+}
+
+struct MapInPlace<'a, F> {
+    f: F,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl<F: Elementwise<2>> Kernel for MapInPlace<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (out, &x) in self.out.iter_mut().zip(self.x) {
+            *out = self.f.apply([*out, x]);
+        }
+    }
+}
+
+/// `a + b`.
+#[derive(Clone, Copy)]
+pub(crate) struct Plus;
+
+impl Elementwise<2> for Plus {
+    #[inline(always)]
+    fn apply(self, [a, b]: [f32; 2]) -> f32 {
+        a + b
+    }
+}
+
+/// The sum of an array in double precision, in parts of [`TASK`] elements that are added in order. The memory for the
+/// parts is allocated once.
+pub(crate) struct Total {
+    level: Level,
+    parts: Vec<f64>,
+}
+
+impl Total {
+    /// For arrays of `len` elements.
+    pub(crate) fn new(level: Level, len: usize) -> Self {
+        Self { level, parts: vec![0.0; len.div_ceil(TASK)] }
+    }
+
+    /// The sum of `f` over all elements of `inputs`, each term in double precision.
+    pub(crate) fn of<const N: usize>(&mut self, f: impl Term<N>, inputs: [&[f32]; N]) -> f64 {
+        let (level, len) = (self.level, inputs[0].len());
+        self.parts.par_iter_mut().with_min_len(grain(len)).enumerate().for_each(|(task, part)| {
+            let range = task * TASK..len.min((task + 1) * TASK);
+            *part = level.run(Sum { f, inputs: inputs.map(|x| &x[range.clone()]) });
+        });
+        self.parts.iter().sum()
+    }
+}
+
+/// A function of `N` numbers to be summed. Mark `term` as `#[inline(always)]`.
+pub(crate) trait Term<const N: usize>: Copy + Send + Sync {
+    /// The function.
+    fn term(self, x: [f64; N]) -> f64;
+}
+
+/// Each element as it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain;
+
+impl Term<1> for Plain {
+    #[inline(always)]
+    fn term(self, [x]: [f64; 1]) -> f64 {
+        x
+    }
+}
+
+struct Sum<'a, F, const N: usize> {
+    f: F,
+    inputs: [&'a [f32]; N],
+}
+
+/// Sums that run side by side, so that they vectorize: a constant, so that every level gives the same bits.
+const STRANDS: usize = 16;
+
+impl<F: Term<N>, const N: usize> Kernel for Sum<'_, F, N> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        let Self { f, inputs } = self;
+        let len = inputs[0].len();
+        let whole = len - len % STRANDS;
+        let mut sums = [0.0_f64; STRANDS];
+        for start in (0..whole).step_by(STRANDS) {
+            let blocks = inputs.map(|x| &x[start..start + STRANDS]);
+            for (strand, sum) in sums.iter_mut().enumerate() {
+                *sum += f.term(blocks.map(|x| f64::from(x[strand])));
+            }
+        }
+        for (i, sum) in (whole..len).zip(&mut sums) {
+            *sum += f.term(inputs.map(|x| f64::from(x[i])));
+        }
+        sums.iter().sum()
+    }
+}
