@@ -1,6 +1,6 @@
 //! What can be wrong with a call.
 
-use stampnet_geometry::PoolGeometry;
+use stampnet_geometry::{Nhwc, PoolGeometry};
 
 /// Why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +30,11 @@ pub enum PoolError {
         /// The limit.
         max: u32,
     },
+}
+
+/// The dimensions of `n` samples of `shape`.
+pub(crate) const fn dims_of(n: usize, shape: Nhwc) -> [usize; 4] {
+    Nhwc { n, ..shape }.dims()
 }
 
 /// Checks the length of one argument.

@@ -32,11 +32,16 @@
 
 mod arguments;
 mod average;
+mod cells;
 mod error;
+mod lanes;
 mod max;
 pub mod reference;
+mod share;
+mod sum;
+mod windows;
 
 pub use arguments::{AverageForward, AverageGradInput, MaxForward, MaxGradInput};
-pub use average::{average_forward, average_grad_input};
+pub use average::{average_forward, average_forward_sample, average_grad_input, average_grad_input_sample};
 pub use error::PoolError;
-pub use max::{max_forward, max_grad_input};
+pub use max::{max_forward, max_forward_sample, max_grad_input, max_grad_input_sample};

@@ -228,6 +228,60 @@ mod tests {
         }
     }
 
+    /// Compares and selects on known lanes.
+    struct EverySelection;
+
+    impl Kernel for EverySelection {
+        type Output = (Vec<f32>, Vec<Vec<u32>>);
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Self::Output {
+            let a: Vec<f32> = (0..S::LANES).map(|i| A[i % A.len()]).collect();
+            let b: Vec<f32> = (0..S::LANES).map(|i| B[i % B.len()]).collect();
+            let counts: Vec<u32> = (0..S::LANES as u32).collect();
+            let (va, vb) = (s.from_slice(&a), s.from_slice(&b));
+            let above = s.above(va, vb);
+            let mut chosen = vec![0.0; S::LANES];
+            s.to_slice(s.select(above, s.splat(1.0), s.div(s.splat(1.0), s.splat(4.0))), &mut chosen);
+            let mut whole = Vec::new();
+            for n in 0..=S::LANES {
+                let mut lanes = vec![7; S::LANES];
+                // SAFETY: both slices hold LANES >= n numbers.
+                unsafe { s.store_partial_u32(lanes.as_mut_ptr(), n, s.load_partial_u32(counts.as_ptr(), n)) };
+                whole.push(lanes);
+            }
+            // SAFETY: the slice holds LANES numbers.
+            let v = unsafe { s.load_u32(counts.as_ptr()) };
+            let picked = s.select_u32(s.equal_u32(v, s.splat_u32(2)), s.splat_u32(u32::MAX), v);
+            let mut lanes = vec![7; S::LANES];
+            // SAFETY: the slice holds LANES numbers.
+            unsafe { s.store_u32(lanes.as_mut_ptr(), picked) };
+            whole.push(lanes);
+            (chosen, whole)
+        }
+    }
+
+    const A: [f32; 4] = [1.0, f32::NAN, -0.0, f32::NAN];
+    const B: [f32; 4] = [f32::NEG_INFINITY, 2.0, 0.0, f32::NAN];
+    const ABOVE: [bool; 4] = [true, true, false, false];
+
+    #[test]
+    fn every_level_compares_and_selects() {
+        for level in Level::available() {
+            let lanes = level.lanes();
+            let (chosen, whole) = level.run(EverySelection);
+            let want: Vec<f32> = (0..lanes).map(|i| if ABOVE[i % ABOVE.len()] { 1.0 } else { 0.25 }).collect();
+            assert_eq!(chosen, want, "{level}");
+            let counts = 0..lanes as u32;
+            for (n, got) in whole[..=lanes].iter().enumerate() {
+                let want: Vec<u32> = counts.clone().map(|i| if (i as usize) < n { i } else { 7 }).collect();
+                assert_eq!(*got, want, "{level} partial {n}");
+            }
+            let want: Vec<u32> = counts.map(|i| if i == 2 { u32::MAX } else { i }).collect();
+            assert_eq!(whole[lanes + 1], want, "{level} select_u32");
+        }
+    }
+
     #[test]
     fn names_parse_and_errors_say_what_there_is() {
         for isa in Isa::ALL {

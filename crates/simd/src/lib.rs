@@ -39,13 +39,19 @@ mod x86;
 
 pub use level::{Isa, Level, SimdError};
 
-/// One instruction set's vectors of `f32`. Implementors are tokens of size zero; owning one proves that the CPU has the
+/// One instruction set's vectors. Implementors are tokens of size zero; owning one proves that the CPU has the
 /// instructions, which is what makes the methods on values safe.
 ///
 /// The trait holds what the kernels use and grows with them.
 pub trait Simd: Copy + Send + Sync + 'static {
     /// A vector of [`LANES`](Self::LANES) numbers.
     type F32: Copy;
+
+    /// A vector of [`LANES`](Self::LANES) whole numbers.
+    type U32: Copy;
+
+    /// Yes or no for each lane.
+    type Mask: Copy;
 
     /// Numbers in a vector.
     const LANES: usize;
@@ -83,6 +89,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `a - b`.
     fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
 
+    /// `a / b`.
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
     /// `a * b`.
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
 
@@ -91,6 +100,46 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
     /// `a` where `a > b`, else `b`. A NaN in either operand gives `b`, so `max(zero, v)` keeps the NaN of `v`.
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// Lanes where `a` stands above `b` in the order in which a NaN is greater than every number and equal to every other
+    /// NaN: `a > b`, or `a` is a NaN and `b` is not.
+    fn above(self, a: Self::F32, b: Self::F32) -> Self::Mask;
+
+    /// `a` where the mask says yes, else `b`.
+    fn select(self, mask: Self::Mask, a: Self::F32, b: Self::F32) -> Self::F32;
+
+    /// All lanes equal to `x`.
+    fn splat_u32(self, x: u32) -> Self::U32;
+
+    /// Reads a vector.
+    ///
+    /// # Safety
+    /// `p` must be valid for reading `LANES` numbers. It need not be aligned.
+    unsafe fn load_u32(self, p: *const u32) -> Self::U32;
+
+    /// Writes a vector.
+    ///
+    /// # Safety
+    /// `p` must be valid for writing `LANES` numbers. It need not be aligned.
+    unsafe fn store_u32(self, p: *mut u32, v: Self::U32);
+
+    /// Reads the first `n` lanes; the others are zero.
+    ///
+    /// # Safety
+    /// `n <= LANES`, and `p` must be valid for reading `n` numbers.
+    unsafe fn load_partial_u32(self, p: *const u32, n: usize) -> Self::U32;
+
+    /// Writes the first `n` lanes and leaves the memory behind them alone.
+    ///
+    /// # Safety
+    /// `n <= LANES`, and `p` must be valid for writing `n` numbers.
+    unsafe fn store_partial_u32(self, p: *mut u32, n: usize, v: Self::U32);
+
+    /// Lanes where `a == b`.
+    fn equal_u32(self, a: Self::U32, b: Self::U32) -> Self::Mask;
+
+    /// `a` where the mask says yes, else `b`.
+    fn select_u32(self, mask: Self::Mask, a: Self::U32, b: Self::U32) -> Self::U32;
 
     /// The sum of all lanes, added in a fixed tree: neighbours at distance `LANES / 2`, then `LANES / 4`, and so on.
     fn sum(self, v: Self::F32) -> f32;

@@ -2,7 +2,8 @@
 //!
 //! Four lanes, not more: sixteen registers of 128 bits hold a tile of six pixels by two vectors with its operands.
 
-use wide::f32x4;
+use wide::bytemuck::cast;
+use wide::{f32x4, u32x4};
 
 use crate::Simd;
 
@@ -12,6 +13,8 @@ pub(crate) struct Portable;
 
 impl Simd for Portable {
     type F32 = f32x4;
+    type U32 = u32x4;
+    type Mask = u32x4;
 
     const LANES: usize = 4;
 
@@ -57,6 +60,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn div(self, a: f32x4, b: f32x4) -> f32x4 {
+        a / b
+    }
+
+    #[inline(always)]
     fn mul(self, a: f32x4, b: f32x4) -> f32x4 {
         a * b
     }
@@ -69,6 +77,59 @@ impl Simd for Portable {
     #[inline(always)]
     fn max(self, a: f32x4, b: f32x4) -> f32x4 {
         a.simd_gt(b).select(a, b)
+    }
+
+    #[inline(always)]
+    fn above(self, a: f32x4, b: f32x4) -> u32x4 {
+        let beaten: u32x4 = cast(b.simd_ge(a));
+        let number: u32x4 = cast(b.simd_eq(b));
+        !beaten & number
+    }
+
+    #[inline(always)]
+    fn select(self, mask: u32x4, a: f32x4, b: f32x4) -> f32x4 {
+        cast::<_, f32x4>(mask).select(a, b)
+    }
+
+    #[inline(always)]
+    fn splat_u32(self, x: u32) -> u32x4 {
+        u32x4::splat(x)
+    }
+
+    #[inline(always)]
+    unsafe fn load_u32(self, p: *const u32) -> u32x4 {
+        // SAFETY: the caller vouches for four readable numbers.
+        u32x4::from(unsafe { p.cast::<[u32; 4]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn store_u32(self, p: *mut u32, v: u32x4) {
+        // SAFETY: the caller vouches for four writable numbers.
+        unsafe { p.cast::<[u32; 4]>().write_unaligned(v.to_array()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial_u32(self, p: *const u32, n: usize) -> u32x4 {
+        let mut lanes = [0; 4];
+        // SAFETY: the caller vouches for n readable numbers and n <= 4.
+        unsafe { p.copy_to_nonoverlapping(lanes.as_mut_ptr(), n) };
+        u32x4::from(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store_partial_u32(self, p: *mut u32, n: usize, v: u32x4) {
+        // SAFETY: the caller vouches for n writable numbers and n <= 4.
+        unsafe { p.copy_from_nonoverlapping(v.to_array().as_ptr(), n) };
+    }
+
+    #[inline(always)]
+    fn equal_u32(self, a: u32x4, b: u32x4) -> u32x4 {
+        a.simd_eq(b)
+    }
+
+    #[inline(always)]
+    fn select_u32(self, mask: u32x4, a: u32x4, b: u32x4) -> u32x4 {
+        mask.select(a, b)
     }
 
     #[inline(always)]

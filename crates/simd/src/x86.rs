@@ -54,12 +54,15 @@ macro_rules! operations {
 
 impl Simd for Avx2 {
     type F32 = __m256;
+    type U32 = __m256i;
+    type Mask = __m256;
 
     const LANES: usize = 8;
 
     operations! { __m256,
         add(a, b) = _mm256_add_ps;
         sub(a, b) = _mm256_sub_ps;
+        div(a, b) = _mm256_div_ps;
         mul(a, b) = _mm256_mul_ps;
         mul_add(a, b, c) = _mm256_fmadd_ps;
         max(a, b) = _mm256_max_ps;
@@ -96,6 +99,60 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn above(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_NGE_UQ>(b, a), _mm256_cmp_ps::<_CMP_ORD_Q>(b, b)) }
+    }
+
+    #[inline(always)]
+    fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_blendv_ps(b, a, mask) }
+    }
+
+    #[inline(always)]
+    fn splat_u32(self, x: u32) -> __m256i {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_set1_epi32(x.cast_signed()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_u32(self, p: *const u32) -> __m256i {
+        // SAFETY: the caller vouches for eight readable numbers; the token for the instructions.
+        unsafe { _mm256_loadu_si256(p.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_u32(self, p: *mut u32, v: __m256i) {
+        // SAFETY: the caller vouches for eight writable numbers; the token for the instructions.
+        unsafe { _mm256_storeu_si256(p.cast(), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial_u32(self, p: *const u32, n: usize) -> __m256i {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm256_maskload_epi32(p.cast(), first_lanes(n)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_partial_u32(self, p: *mut u32, n: usize, v: __m256i) {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm256_maskstore_epi32(p.cast(), first_lanes(n), v) }
+    }
+
+    #[inline(always)]
+    fn equal_u32(self, a: __m256i, b: __m256i) -> __m256 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)) }
+    }
+
+    #[inline(always)]
+    fn select_u32(self, mask: __m256, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_blendv_epi8(b, a, _mm256_castps_si256(mask)) }
+    }
+
+    #[inline(always)]
     fn sum(self, v: __m256) -> f32 {
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe {
@@ -118,12 +175,15 @@ unsafe fn first_lanes(n: usize) -> __m256i {
 
 impl Simd for Avx512 {
     type F32 = __m512;
+    type U32 = __m512i;
+    type Mask = __mmask16;
 
     const LANES: usize = 16;
 
     operations! { __m512,
         add(a, b) = _mm512_add_ps;
         sub(a, b) = _mm512_sub_ps;
+        div(a, b) = _mm512_div_ps;
         mul(a, b) = _mm512_mul_ps;
         mul_add(a, b, c) = _mm512_fmadd_ps;
         max(a, b) = _mm512_max_ps;
@@ -157,6 +217,60 @@ impl Simd for Avx512 {
     unsafe fn store_partial(self, p: *mut f32, n: usize, v: __m512) {
         // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
         unsafe { _mm512_mask_storeu_ps(p, first_bits(n), v) }
+    }
+
+    #[inline(always)]
+    fn above(self, a: __m512, b: __m512) -> __mmask16 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_mask_cmp_ps_mask::<_CMP_NGE_UQ>(_mm512_cmp_ps_mask::<_CMP_ORD_Q>(b, b), b, a) }
+    }
+
+    #[inline(always)]
+    fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_mask_blend_ps(mask, b, a) }
+    }
+
+    #[inline(always)]
+    fn splat_u32(self, x: u32) -> __m512i {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_set1_epi32(x.cast_signed()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_u32(self, p: *const u32) -> __m512i {
+        // SAFETY: the caller vouches for sixteen readable numbers; the token for the instructions.
+        unsafe { _mm512_loadu_si512(p.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_u32(self, p: *mut u32, v: __m512i) {
+        // SAFETY: the caller vouches for sixteen writable numbers; the token for the instructions.
+        unsafe { _mm512_storeu_si512(p.cast(), v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial_u32(self, p: *const u32, n: usize) -> __m512i {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm512_maskz_loadu_epi32(first_bits(n), p.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_partial_u32(self, p: *mut u32, n: usize, v: __m512i) {
+        // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
+        unsafe { _mm512_mask_storeu_epi32(p.cast(), first_bits(n), v) }
+    }
+
+    #[inline(always)]
+    fn equal_u32(self, a: __m512i, b: __m512i) -> __mmask16 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_cmpeq_epi32_mask(a, b) }
+    }
+
+    #[inline(always)]
+    fn select_u32(self, mask: __mmask16, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_mask_blend_epi32(mask, b, a) }
     }
 
     #[inline(always)]

@@ -1,0 +1,99 @@
+//! The walk of the forward passes: over outputs, each with the part of its window that lies inside the input.
+
+use std::ops::Range;
+
+use stampnet_geometry::PoolGeometry;
+use stampnet_simd::Simd;
+
+use crate::lanes::{Lanes, vectors};
+
+/// The input cells under one window, for one vector of channels. Padding is cut off, so a loop over them needs no test.
+#[derive(Clone, Copy)]
+pub(crate) struct Window {
+    /// Input rows.
+    pub(crate) rows: usize,
+    /// Input columns.
+    pub(crate) columns: usize,
+    /// Columns of the whole window, padding included.
+    pub(crate) kernel_width: usize,
+    /// The first cell's position in the whole window, `row * kernel_width + column`; not 0 where padding is cut off.
+    pub(crate) position: usize,
+    /// Where the output's channels begin, counted from the first row of the walk.
+    pub(crate) output: usize,
+    /// Where the first cell's channels begin in the input.
+    input: usize,
+    /// Elements from an input row to the next.
+    row_len: usize,
+    /// Elements from an input column to the next.
+    cell_len: usize,
+}
+
+impl Window {
+    /// Where the channels of a cell begin in the input. Rows and columns count from the first cell.
+    #[inline(always)]
+    pub(crate) fn cell(&self, row: usize, column: usize) -> usize {
+        self.input + row * self.row_len + column * self.cell_len
+    }
+
+    /// The same window with its sizes as constants, if it is a whole square of `K` cells a side.
+    #[inline(always)]
+    fn whole_square<const K: usize>(self, kernel_height: usize) -> Option<Self> {
+        let is_whole = kernel_height == K && self.kernel_width == K && self.rows == K && self.columns == K;
+        is_whole.then_some(Self { rows: K, columns: K, kernel_width: K, position: 0, ..self })
+    }
+}
+
+/// What a forward pass does with a window. A trait, and not a closure, because a closure cannot be marked as
+/// `#[inline(always)]`, and without that it may lose the instruction set.
+pub(crate) trait Reduce<S: Simd> {
+    /// Reads the cells of `window` and writes its output. May be called twice for the same channels.
+    fn reduce(&mut self, lanes: Lanes<S>, window: Window);
+}
+
+/// Reduces the windows of `rows`, every channel of them. Row `r` is output row `r % oh` of sample `r / oh`.
+#[inline(always)]
+pub(crate) fn each_window<S: Simd>(simd: S, g: &PoolGeometry, rows: Range<usize>, to: &mut impl Reduce<S>) {
+    let (h, w, c) = (*g.h(), *g.w(), g.c());
+    let interior = w.interior();
+    let mut output = 0;
+    for row in rows {
+        let (n, y) = (row / h.output(), row % h.output());
+        let down = h.taps_of_output(y);
+        let i = y * h.stride() + down.start - h.before();
+        for x in 0..w.output() {
+            let across = if interior.contains(&x) { 0..w.kernel() } else { w.taps_of_output(x) };
+            let j = x * w.stride() + across.start - w.before();
+            let window = Window {
+                rows: down.len(),
+                columns: across.len(),
+                kernel_width: w.kernel(),
+                position: down.start * w.kernel() + across.start,
+                output,
+                input: ((n * h.input() + i) * w.input() + j) * c,
+                row_len: w.input() * c,
+                cell_len: c,
+            };
+            // The common windows get their own copies of the code, in which the loops over cells unroll.
+            if let Some(window) = window.whole_square::<2>(h.kernel()) {
+                each_vector(simd, window, to);
+            } else if let Some(window) = window.whole_square::<3>(h.kernel()) {
+                each_vector(simd, window, to);
+            } else {
+                each_vector(simd, window, to);
+            }
+            output += c;
+        }
+    }
+}
+
+#[inline(always)]
+fn each_vector<S: Simd>(simd: S, window: Window, to: &mut impl Reduce<S>) {
+    let c = window.cell_len;
+    if let Some(lanes) = Lanes::fewer(simd, c) {
+        return to.reduce(lanes, window);
+    }
+    for channel in vectors::<S>(c) {
+        let (input, output) = (window.input + channel, window.output + channel);
+        to.reduce(Lanes::all(simd), Window { input, output, ..window });
+    }
+}
