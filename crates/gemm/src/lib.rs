@@ -14,6 +14,8 @@
 
 mod matrix;
 mod product;
+mod tiled;
 
 pub use matrix::{Matrix, MatrixMut};
 pub use product::{gemm, gemm_parallel};
+pub use tiled::{Epilogue, GemmPlan};

@@ -116,7 +116,8 @@ impl Accumulate<'_> {
                         while left > 0 {
                             let taken = match left {
                                 12.. if S::LANES == 16 => self.tile::<S, 12, V, FULL>(s, tile, ow),
-                                6.. => self.tile::<S, 6, V, FULL>(s, tile, ow),
+                                6.. if S::LANES >= 8 => self.tile::<S, 6, V, FULL>(s, tile, ow),
+                                4.. if S::LANES == 4 => self.tile::<S, 4, V, FULL>(s, tile, ow),
                                 3.. => self.tile::<S, 3, V, FULL>(s, tile, ow),
                                 2 => self.tile::<S, 2, V, FULL>(s, tile, ow),
                                 _ => self.tile::<S, 1, V, FULL>(s, tile, ow),

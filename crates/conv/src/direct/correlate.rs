@@ -174,12 +174,12 @@ impl Correlate<'_> {
                     if x + 7 <= ow {
                         x += self.tile::<S, 7, V>(s, block, [y, x], first);
                     }
-                } else {
+                } else if S::LANES == 8 {
                     while x + 6 <= ow {
                         x += self.tile::<S, 6, V>(s, block, [y, x], first);
                     }
                 }
-                if x + 4 <= ow {
+                while x + 4 <= ow {
                     x += self.tile::<S, 4, V>(s, block, [y, x], first);
                 }
                 if x + 2 <= ow {
