@@ -74,7 +74,8 @@ fn shuffled(len: usize, mut stream: RandomStream) -> Vec<u32> {
 /// ```
 ///
 /// # Errors
-/// A buffer has the wrong length, an index is not below the number of samples, or a sample cannot be read.
+/// A buffer has the wrong length, an index is not below the number of samples, or a sample cannot be read. Where several
+/// rows fail, one of their errors is returned.
 pub fn gather(
     dataset: &dyn Dataset,
     indices: &[u32],

@@ -6,7 +6,7 @@ use crate::DataError;
 
 /// Samples and their targets, in any order and from any thread.
 ///
-/// Class labels are whole numbers in a target of shape `()`.
+/// Neither a sample nor a target is empty. Class labels are whole numbers in a target of shape `()`.
 pub trait Dataset: Sync {
     /// The number of samples, at least 1 and at most `u32::MAX`.
     fn len(&self) -> usize;
@@ -62,8 +62,8 @@ impl<'a> TensorSet<'a> {
     /// # Errors
     /// The numbers of rows differ, there are none or too many, a sample has no elements, or a number is NaN or infinite.
     pub fn new(samples: View<'a>, targets: View<'a>) -> Result<Self, DataError> {
-        let (n, sample_shape) = split_rows(samples)?;
-        let (target_count, target_shape) = split_rows(targets)?;
+        let (n, sample_shape) = split_rows("sample", samples)?;
+        let (target_count, target_shape) = split_rows("target", targets)?;
         if n != target_count {
             return Err(DataError::Counts { samples: n, targets: target_count });
         }
@@ -175,8 +175,8 @@ impl Dataset for Subset<'_> {
 }
 
 /// The number of rows and the shape of one.
-fn split_rows(view: View<'_>) -> Result<(usize, Shape), DataError> {
-    let empty = DataError::Empty { shape: view.shape() };
+fn split_rows(what: &'static str, view: View<'_>) -> Result<(usize, Shape), DataError> {
+    let empty = DataError::Empty { what, shape: view.shape() };
     let Some((&n, dims)) = view.dims().split_first() else { return Err(empty) };
     if view.data().is_empty() {
         return Err(empty);
@@ -216,4 +216,19 @@ pub(crate) fn check_read(
 /// Checks that a buffer holds just what will be written.
 pub(crate) fn check_buffer(what: &'static str, expected: usize, received: usize) -> Result<(), DataError> {
     if expected == received { Ok(()) } else { Err(DataError::Buffer { what, expected, received }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_32_bits_long() {
+        let max = u32::MAX as usize;
+        assert!(check_count(max).is_ok());
+        assert_eq!(
+            check_count(max + 1).expect_err("one too many").to_string(),
+            "a data set has at most 4294967295 samples; received 4294967296; split it into parts"
+        );
+    }
 }

@@ -1,14 +1,20 @@
 //! What can be wrong with data.
 
-use stampnet_tensor::Shape;
+use std::path::PathBuf;
+
+use stampnet_tensor::{Shape, TensorError};
+
+use crate::IdxError;
 
 /// Why a data set could not be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// No samples.
-    #[error("a data set must have at least one sample that is not empty; received samples of shape {shape}")]
+    #[error("a data set must have at least one {what} that is not empty; received {what}s of shape {shape}")]
     Empty {
-        /// The shape of all samples.
+        /// "sample" or "target".
+        what: &'static str,
+        /// The shape of all together.
         shape: Shape,
     },
     /// More samples than indices.
@@ -52,7 +58,7 @@ pub enum DataError {
     },
     /// Targets that cannot be class labels.
     #[error(
-        "class labels are one number per sample and two classes or more; received targets of shape {shape} for {classes} classes"
+        "class labels are one number per sample and two classes or more; received targets of shape {shape} and {classes} as the number of classes"
     )]
     LabelShape {
         /// The shape of one target.
@@ -93,6 +99,132 @@ pub enum DataError {
         /// Numbers that it must hold.
         expected: usize,
         /// Numbers that it can hold.
+        received: usize,
+    },
+    /// A file that cannot be read.
+    #[error(transparent)]
+    File(#[from] TensorError),
+    /// A file that is not an IDX file.
+    #[error("'{}' is not a usable IDX file: {source}", path.display())]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// The rule and what was found.
+        source: IdxError,
+    },
+    /// A folder that is none.
+    #[error("the data must be in a folder; there is no folder '{}'", folder.display())]
+    NoFolder {
+        /// The path.
+        folder: PathBuf,
+    },
+    /// A file that a folder lacks.
+    #[error("the folder '{}' must hold '{name}' or '{name}.gz'; it holds neither", folder.display())]
+    MissingFile {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        name: String,
+    },
+    /// Images that are not images or labels that are not labels.
+    #[error("{rule}; '{}' has the sizes {dims:?}", path.display())]
+    FileAxes {
+        /// The file.
+        path: PathBuf,
+        /// What is expected.
+        rule: &'static str,
+        /// The sizes of the file's axes.
+        dims: Vec<usize>,
+    },
+    /// Images and labels that do not pair up.
+    #[error(
+        "each image must have one label; '{}' has {image_count} images and '{}' has {label_count} labels",
+        images.display(), labels.display()
+    )]
+    ImageCounts {
+        /// The file of the images.
+        images: PathBuf,
+        /// The file of the labels.
+        labels: PathBuf,
+        /// Images in the file.
+        image_count: usize,
+        /// Labels in the file.
+        label_count: usize,
+    },
+    /// A label in a file that is no class.
+    #[error("labels must be below {classes}, the number of classes; label {index} of '{}' is {value}", path.display())]
+    FileLabel {
+        /// The file.
+        path: PathBuf,
+        /// Which label, from 0.
+        index: usize,
+        /// The label.
+        value: u8,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Training and test images of different sizes.
+    #[error(
+        "training and test images must have one size; '{}' has the sizes {train_dims:?} and '{}' {test_dims:?}",
+        train.display(), test.display()
+    )]
+    ImageSizes {
+        /// The file of the training images.
+        train: PathBuf,
+        /// The sizes of its axes.
+        train_dims: Vec<usize>,
+        /// The file of the test images.
+        test: PathBuf,
+        /// The sizes of its axes.
+        test_dims: Vec<usize>,
+    },
+    /// A file that differs from its checksum.
+    #[error(
+        "'{}' is damaged or another version: its SHA-256 sum must be {expected}; received {received}; \
+         fetch the file again",
+        path.display()
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The listed sum, in hexadecimal.
+        expected: String,
+        /// The sum of the decompressed file.
+        received: String,
+    },
+    /// A file without a checksum.
+    #[error(
+        "'{}' must list the sum of '{name}', decompressed; it does not; add the sum or remove the list",
+        path.display()
+    )]
+    NotListed {
+        /// The list of sums.
+        path: PathBuf,
+        /// The file that is not listed.
+        name: String,
+    },
+    /// A line of the list of checksums that is none.
+    #[error("a line must be 64 hexadecimal digits, two spaces and a name; line {line} of '{}' is not", path.display())]
+    ChecksumLine {
+        /// The list of sums.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A class without a name.
+    #[error("each line must name a class; line {line} of '{}' is blank", path.display())]
+    BlankClass {
+        /// The file of the names.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Too few classes.
+    #[error("there must be at least two classes; '{}' names {received}", path.display())]
+    FewClasses {
+        /// The file of the names.
+        path: PathBuf,
+        /// Names in the file.
         received: usize,
     },
 }
