@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use stampnet_benches::ConvCase;
-use stampnet_conv::{ALGORITHMS, Activation, ConvPlan, Forward, GradInput, GradWeight, Pass};
+use stampnet_conv::{Activation, ConvPlan, Forward, GradInput, GradWeight, Pass, algorithms};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Purpose, RandomStream};
@@ -24,7 +24,7 @@ fn conv(criterion: &mut Criterion) {
     for pass in Pass::ALL {
         let mut group = criterion.benchmark_group(format!("conv/{pass}"));
         for case in &cases {
-            for algorithm in ALGORITHMS {
+            for algorithm in algorithms() {
                 let geometry = case.within(if algorithm == "reference" { MAX_REFERENCE_FLOPS } else { MAX_FLOPS });
                 if algorithm == "reference" && geometry.flops() > MAX_REFERENCE_FLOPS {
                     continue;

@@ -26,14 +26,20 @@
 //! ```
 
 mod algorithm;
+mod bands;
 mod bias;
+mod depthwise;
 mod direct;
+mod epilogue;
 mod error;
+mod im2col;
+mod parts;
 mod plan;
+mod pointwise;
 mod reference;
 mod scratch;
 
 pub use algorithm::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
 pub use bias::grad_bias;
 pub use error::ConvError;
-pub use plan::{ALGORITHMS, ConvPlan};
+pub use plan::{ConvPlan, algorithms};

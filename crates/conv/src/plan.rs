@@ -5,14 +5,21 @@ use stampnet_simd::Level;
 use stampnet_tensor::AlignedVec;
 
 use crate::algorithm::{Algorithm, Site};
+use crate::depthwise::Depthwise;
+use crate::direct::Direct;
 use crate::error::check_length;
-use crate::{ConvError, Declined, Forward, GradInput, GradWeight, Pass, direct, reference};
+use crate::im2col::Im2col;
+use crate::pointwise::Pointwise;
+use crate::reference::Reference;
+use crate::{ConvError, Declined, Forward, GradInput, GradWeight, Pass};
 
 /// All algorithms, in the order in which a plan asks them; the reference takes everything and comes last.
-static LIST: [&dyn Algorithm; 2] = [&direct::Direct, &reference::Reference];
+static LIST: &[&dyn Algorithm] = &[&Pointwise, &Depthwise, &Direct, &Im2col, &Reference];
 
 /// The names of all algorithms, in the order in which a plan asks them.
-pub const ALGORITHMS: [&str; 2] = ["direct", "reference"];
+pub fn algorithms() -> impl ExactSizeIterator<Item = &'static str> {
+    LIST.iter().map(|algorithm| algorithm.name())
+}
 
 /// One pass of one convolution, ready to run any number of times: the chosen algorithm and its workspace.
 #[derive(Clone)]
@@ -43,7 +50,7 @@ impl ConvPlan {
     pub fn forced(name: &str, geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
         let named = LIST.iter().find(|algorithm| algorithm.name() == name);
         let Some(&algorithm) = named else {
-            return Err(ConvError::UnknownAlgorithm { name: name.to_owned(), known: ALGORITHMS.to_vec() });
+            return Err(ConvError::UnknownAlgorithm { name: name.to_owned(), known: algorithms().collect() });
         };
         match algorithm.accepts(&geometry, pass) {
             Ok(()) => Ok(Self::with(algorithm, geometry, pass, level)),

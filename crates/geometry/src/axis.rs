@@ -171,6 +171,29 @@ impl Axis {
         start.min(end)..end
     }
 
+    /// The input cells that the windows of `outputs` span, gaps of dilation and stride between them included: what a task
+    /// that computes these outputs has to have at hand.
+    pub fn inputs_of_outputs(&self, outputs: Range<usize>) -> Range<usize> {
+        if outputs.is_empty() {
+            return 0..0;
+        }
+        let start = (outputs.start * self.window.stride).saturating_sub(self.before);
+        let last = (outputs.end - 1) * self.window.stride;
+        let end = (last + self.extent()).saturating_sub(self.before).min(self.window.input);
+        start.min(end)..end
+    }
+
+    /// The outputs whose windows reach into `inputs`, gaps of dilation counted as reached: what a task that computes the
+    /// gradient of these inputs has to visit.
+    pub fn outputs_of_inputs(&self, inputs: Range<usize>) -> Range<usize> {
+        if inputs.is_empty() {
+            return 0..0;
+        }
+        let start = (inputs.start + self.before + 1).saturating_sub(self.extent()).div_ceil(self.window.stride);
+        let end = ((inputs.end - 1 + self.before) / self.window.stride + 1).min(self.output);
+        start.min(end)..end
+    }
+
     /// The outputs whose whole window lies inside the input.
     pub fn interior(&self) -> Range<usize> {
         let start = self.before.div_ceil(self.window.stride);
