@@ -111,4 +111,7 @@ pub enum AutogradError {
     /// A convolution that was refused.
     #[error(transparent)]
     Conv(#[from] stampnet_conv::ConvError),
+    /// A pooling that was refused.
+    #[error(transparent)]
+    Pool(#[from] stampnet_pool::PoolError),
 }

@@ -26,6 +26,7 @@ mod math;
 mod op;
 mod ops;
 mod parallel;
+mod strands;
 mod tape;
 
 pub use error::AutogradError;

@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 use stampnet_simd::{Kernel, Level, Simd};
 
+use crate::strands::{Term, sum};
+
 /// Elements of one task: 64 KiB, so that a task's slices fit into a core's cache. A constant, so that what is computed
 /// per task does not depend on the number of threads.
 pub(crate) const TASK: usize = 1 << 14;
@@ -108,49 +110,16 @@ impl Total {
     }
 }
 
-/// A function of `N` numbers to be summed. Mark `term` as `#[inline(always)]`.
-pub(crate) trait Term<const N: usize>: Copy + Send + Sync {
-    /// The function.
-    fn term(self, x: [f64; N]) -> f64;
-}
-
-/// Each element as it is.
-#[derive(Clone, Copy)]
-pub(crate) struct Plain;
-
-impl Term<1> for Plain {
-    #[inline(always)]
-    fn term(self, [x]: [f64; 1]) -> f64 {
-        x
-    }
-}
-
 struct Sum<'a, F, const N: usize> {
     f: F,
     inputs: [&'a [f32]; N],
 }
-
-/// Sums that run side by side, so that they vectorize: a constant, so that every level gives the same bits.
-const STRANDS: usize = 16;
 
 impl<F: Term<N>, const N: usize> Kernel for Sum<'_, F, N> {
     type Output = f64;
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> f64 {
-        let Self { f, inputs } = self;
-        let len = inputs[0].len();
-        let whole = len - len % STRANDS;
-        let mut sums = [0.0_f64; STRANDS];
-        for start in (0..whole).step_by(STRANDS) {
-            let blocks = inputs.map(|x| &x[start..start + STRANDS]);
-            for (strand, sum) in sums.iter_mut().enumerate() {
-                *sum += f.term(blocks.map(|x| f64::from(x[strand])));
-            }
-        }
-        for (i, sum) in (whole..len).zip(&mut sums) {
-            *sum += f.term(inputs.map(|x| f64::from(x[i])));
-        }
-        sums.iter().sum()
+        sum(self.f, self.inputs)
     }
 }

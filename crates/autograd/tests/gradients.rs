@@ -1,72 +1,221 @@
-//! Every operation against finite differences.
+//! Every operation's gradient against finite differences.
 
-use stampnet_autograd::{AutogradError, BatchNorm, GradientMismatch, Tape, Var, check_gradients};
+mod common;
+
+use common::{away_from_zero, batch_norm, labels, random};
+use proptest::prelude::*;
+use stampnet_autograd::{AutogradError, Tape, Var, check_gradients};
 use stampnet_conv::Activation;
-use stampnet_geometry::{ConvOptions, Padding, PoolOptions};
-use stampnet_tensor::{Purpose, RandomStream, Shape, Tensor};
+use stampnet_geometry::PoolOptions;
+use stampnet_tensor::Tensor;
+use stampnet_testkit::{ConvProblem, PoolProblem, strategy};
 
-/// Random numbers in `[-1, 1)`.
-fn random(dims: &[usize], seed: u64) -> Tensor {
-    let mut stream = RandomStream::new(seed, Purpose::Test, 0, 0);
-    let mut tensor = Tensor::zeros(Shape::new(dims).unwrap());
-    tensor.data_mut().fill_with(|| stream.uniform_in(-1.0, 1.0));
-    tensor
-}
-
+/// Turns a mismatch into a failure that prints it.
 fn check(
     inputs: &[Tensor],
     build: impl Fn(&mut Tape, &[Var]) -> Result<Var, AutogradError>,
-) -> Result<(), GradientMismatch> {
-    check_gradients(build, inputs)
+) -> Result<(), TestCaseError> {
+    check_gradients(build, inputs).map_err(|mismatch| TestCaseError::fail(mismatch.to_string()))
 }
 
-#[test]
-fn all_ops() -> Result<(), GradientMismatch> {
-    let x = random(&[4, 5], 1);
-    let y = random(&[4, 5], 2);
-    check(&[x.clone(), y.clone()], |t, v| t.add(v[0], v[1]))?;
-    check(&[x.clone(), y.clone()], |t, v| t.mul(v[0], v[1]))?;
-    check(&[x.clone(), y.clone()], |t, v| t.mean_squared_error(v[0], v[1]))?;
-    for f in [Tape::sum, Tape::mean, Tape::sigmoid, Tape::tanh, Tape::gelu, Tape::softmax] {
-        check(&[x.clone()], |t, v| f(t, v[0]))?;
+fn check_one(input: Tensor, build: impl Fn(&mut Tape, Var) -> Result<Var, AutogradError>) -> Result<(), TestCaseError> {
+    check(&[input], |tape, vars| build(tape, vars[0]))
+}
+
+/// Shapes of 1 to 4 axes.
+fn dims() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(1..=4_usize, 1..=4)
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig::with_cases(32)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn elementwise(dims in dims(), seed: u64, factor in -3.0..3.0_f32) {
+        let (x, y) = (random(&dims, seed), random(&dims, seed ^ 1));
+        check(&[x.clone(), y.clone()], |tape, v| tape.add(v[0], v[1]))?;
+        check(&[x.clone(), y.clone()], |tape, v| tape.mul(v[0], v[1]))?;
+        check(&[x.clone(), y], |tape, v| tape.mean_squared_error(v[0], v[1]))?;
+        check_one(away_from_zero(&dims, seed), Tape::relu)?;
+        check_one(x.clone(), |tape, x| tape.scale(x, factor))?;
+        for f in [Tape::sum, Tape::mean, Tape::sigmoid, Tape::tanh, Tape::gelu] {
+            check_one(x.clone(), f)?;
+        }
     }
-    check(&[x.clone()], |t, v| t.scale(v[0], -2.5))?;
-    check(&[x.clone()], |t, v| t.dropout(v[0], 0.4, 3))?;
-    check(&[x.clone(), random(&[5, 3], 3)], |t, v| t.matmul(v[0], v[1]))?;
-    check(&[x.clone(), random(&[5, 3], 3), random(&[3], 4)], |t, v| {
-        t.dense(v[0], v[1], Some(v[2]), Activation::Linear)
-    })?;
-    let labels = Tensor::from_vec([4], vec![0.0, 4.0, 2.0, 2.0]).unwrap();
-    check(&[x.clone()], |t, v| {
-        let labels = t.input(labels.clone());
-        t.softmax_cross_entropy(v[0], labels)
-    })?;
-    check(&[x.clone()], |t, v| {
-        let y = t.input(y.clone());
-        t.softmax_cross_entropy_dense(v[0], y)
-    })?;
-    check(&[x.clone()], |t, v| {
-        let labels = t.input(labels.clone());
-        let p = t.sigmoid(v[0])?;
-        t.cross_entropy(p, labels)
-    })?;
-    check(&[x.clone()], |t, v| {
-        let y = t.input(y.clone());
-        let p = t.sigmoid(v[0])?;
-        t.cross_entropy_dense(p, y)
-    })?;
-    check(&[x.clone(), random(&[5], 3), random(&[5], 4)], |t, v| {
-        let (moving_mean, moving_variance) = (t.state(random(&[5], 5)), t.state(random(&[5], 6)));
-        let (gamma, beta) = (Some(v[1]), Some(v[2]));
-        t.batch_norm(v[0], BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.9, epsilon: 1e-3 })
-    })?;
-    let x = random(&[2, 5, 6, 4], 1);
-    let options = ConvOptions::new(6, (3, 2)).padding(Padding::Same).stride((2, 1)).groups(2);
-    check(&[x.clone(), random(&[3, 2, 2, 6], 2), random(&[6], 3)], |t, v| {
-        t.conv2d(v[0], v[1], Some(v[2]), &options, Activation::Linear)
-    })?;
-    let options = PoolOptions::new((3, 2)).padding(Padding::Same).stride((2, 1));
-    check(&[x.clone()], |t, v| t.avg_pool2d(v[0], &options))?;
-    check(&[x.clone()], |t, v| t.global_avg_pool2d(v[0]))?;
-    Ok(())
+
+    #[test]
+    fn softmax(dims in dims(), seed: u64) {
+        check_one(random(&dims, seed), Tape::softmax)?;
+    }
+
+    #[test]
+    fn dropout(dims in dims(), seed: u64, rate in 0.0..0.9_f32, id: u32) {
+        check_one(random(&dims, seed), |tape, x| tape.dropout(x, rate, id))?;
+    }
+
+    #[test]
+    fn reshape_between_operations(dims in dims(), seed: u64) {
+        check_one(random(&dims, seed), |tape, x| {
+            let squares = tape.mul(x, x)?;
+            let flat = tape.reshape(squares, &[dims.iter().product()])?;
+            tape.tanh(flat)
+        })?;
+    }
+
+    #[test]
+    fn matmul(m in 1..=5_usize, k in 1..=6_usize, n in 1..=7_usize, seed: u64) {
+        check(&[random(&[m, k], seed), random(&[k, n], seed ^ 1)], |tape, v| tape.matmul(v[0], v[1]))?;
+    }
+
+    #[test]
+    fn dense(outer in prop::collection::vec(1..=3_usize, 0..=3), k in 1..=6_usize, units in 1..=5_usize, seed: u64) {
+        let x = random(&[&outer[..], &[k]].concat(), seed);
+        let (weight, bias) = (random(&[k, units], seed ^ 1), random(&[units], seed ^ 2));
+        check(&[x.clone(), weight.clone()], |tape, v| tape.dense(v[0], v[1], None, Activation::Linear))?;
+        check(&[x.clone(), weight.clone(), bias], |tape, v| tape.dense(v[0], v[1], Some(v[2]), Activation::Linear))?;
+        check(&[x, weight, steep(units, k)], |tape, v| tape.dense(v[0], v[1], Some(v[2]), Activation::Relu))?;
+    }
+
+    #[test]
+    fn batch_normalization(dims in dims(), seed: u64, spread in 0.5..3.0_f32, shift in -2.0..2.0_f32) {
+        let mut x = random(&dims, seed);
+        x.data_mut().iter_mut().for_each(|x| *x = *x * spread + shift);
+        let channels = dims[dims.len() - 1];
+        // With fewer rows the variance may be so small that the slope changes within a step of the differences.
+        prop_assume!(x.shape().len() / channels >= 4);
+        let (gamma, beta) = (random(&[channels], seed ^ 1), random(&[channels], seed ^ 2));
+        check(&[x.clone(), gamma.clone(), beta.clone()], |tape, v| batch_norm(tape, v[0], Some(v[1]), Some(v[2])))?;
+        check(&[x.clone(), gamma], |tape, v| batch_norm(tape, v[0], Some(v[1]), None))?;
+        check(&[x.clone(), beta], |tape, v| batch_norm(tape, v[0], None, Some(v[1])))?;
+        check_one(x, |tape, x| batch_norm(tape, x, None, None))?;
+    }
+
+    #[test]
+    fn losses_of_classifiers(samples in 1..=5_usize, classes in 2..=6_usize, seed: u64) {
+        let logits = random(&[samples, classes], seed);
+        let given = random(&[samples, classes], seed ^ 1);
+        let labels = labels(samples, classes);
+        check_one(logits.clone(), |tape, logits| {
+            let labels = tape.input(labels.clone());
+            tape.softmax_cross_entropy(logits, labels)
+        })?;
+        // Targets that are no distributions: their sum is in the gradient.
+        check_one(logits.clone(), |tape, logits| {
+            let targets = tape.input(given.clone());
+            tape.softmax_cross_entropy_dense(logits, targets)
+        })?;
+        check_one(logits.clone(), |tape, logits| {
+            let labels = tape.input(labels.clone());
+            let probabilities = tape.sigmoid(logits)?;
+            tape.cross_entropy(probabilities, labels)
+        })?;
+        check_one(logits, |tape, logits| {
+            let targets = tape.input(given.clone());
+            let probabilities = tape.softmax(logits)?;
+            tape.cross_entropy_dense(probabilities, targets)
+        })?;
+    }
+}
+
+/// Biases that keep the sums of `terms` products of numbers in `[-1, 1)` away from 0: above it and below it in turn.
+fn steep(units: usize, terms: usize) -> Tensor {
+    let bias = (0..units).map(|unit| if unit % 2 == 0 { 1.0 } else { -1.0 } * (terms as f32 + 1.0)).collect();
+    Tensor::from_vec([units], bias).expect("a small shape")
+}
+
+/// Images in which the cells of a channel differ by more than the step of the differences, in random order.
+fn without_ties(problem: &PoolProblem, seed: u64) -> Tensor {
+    let [n, h, w, c] = problem.input.dims();
+    let mut tensor = random(&[n, h, w, c], seed);
+    let cells = h * w;
+    for image in 0..n {
+        for channel in 0..c {
+            let at = |cell: usize| (image * cells + cell) * c + channel;
+            let mut order: Vec<usize> = (0..cells).collect();
+            order.sort_by(|&a, &b| tensor.data()[at(a)].total_cmp(&tensor.data()[at(b)]));
+            for (rank, &cell) in order.iter().enumerate() {
+                tensor.data_mut()[at(cell)] = 2.0 * rank as f32 / cells as f32 - 1.0;
+            }
+        }
+    }
+    tensor
+}
+
+fn small_pool() -> impl Strategy<Value = PoolProblem> {
+    strategy::pool().prop_map(|mut problem| {
+        problem.input.c = problem.input.c.min(5);
+        problem
+    })
+}
+
+/// Convolutions that are small enough for two runs per element.
+fn small_conv() -> impl Strategy<Value = ConvProblem> {
+    strategy::conv().prop_filter("at most 1000 elements", |problem| {
+        let g = problem.geometry();
+        g.input().len() + g.weight_len() <= 1000
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn convolution(problem in small_conv(), seed: u64) {
+        let g = problem.geometry();
+        let inputs = [random(&g.input().dims(), seed), random(&g.weight_dims(), seed ^ 1), random(&[g.oc()], seed ^ 2)];
+        check(&inputs, |tape, v| tape.conv2d(v[0], v[1], Some(v[2]), &problem.options, Activation::Linear))?;
+        check(&inputs[..2], |tape, v| tape.conv2d(v[0], v[1], None, &problem.options, Activation::Linear))?;
+    }
+
+    #[test]
+    fn convolution_with_relu(problem in small_conv(), seed: u64) {
+        let g = problem.geometry();
+        let bias = steep(g.oc(), g.weight_len() / g.oc());
+        let inputs = [random(&g.input().dims(), seed), random(&g.weight_dims(), seed ^ 1), bias];
+        check(&inputs, |tape, v| tape.conv2d(v[0], v[1], Some(v[2]), &problem.options, Activation::Relu))?;
+    }
+
+    #[test]
+    fn pooling(problem in small_pool(), seed: u64) {
+        let x = without_ties(&problem, seed);
+        check_one(x.clone(), |tape, x| tape.max_pool2d(x, &problem.options))?;
+        check_one(x.clone(), |tape, x| tape.avg_pool2d(x, &problem.options))?;
+        check_one(x.clone(), Tape::global_max_pool2d)?;
+        check_one(x, Tape::global_avg_pool2d)?;
+    }
+}
+
+/// A small network: what the gradients of neighbours do to each other.
+#[test]
+fn a_whole_network() {
+    let inputs = [
+        random(&[2, 7, 6, 2], 1),
+        random(&[3, 2, 2, 4], 2),
+        steep(4, 12),
+        random(&[4], 3),
+        random(&[4], 4),
+        random(&[48, 3], 5),
+        random(&[3], 6),
+    ];
+    let checked = check_gradients(
+        |tape, v| {
+            let options = stampnet_geometry::ConvOptions::new(4, (3, 2)).padding(stampnet_geometry::Padding::Same);
+            let x = tape.conv2d(v[0], v[1], Some(v[2]), &options, Activation::Relu)?;
+            let x = batch_norm(tape, x, Some(v[3]), Some(v[4]))?;
+            let x = tape.avg_pool2d(x, &PoolOptions::new((2, 2)).padding(stampnet_geometry::Padding::Same))?;
+            let x = tape.reshape(x, &[2, 48])?;
+            let x = tape.dropout(x, 0.3, 1)?;
+            let x = tape.dense(x, v[5], Some(v[6]), Activation::Linear)?;
+            let labels = tape.input(labels(2, 3));
+            tape.softmax_cross_entropy(x, labels)
+        },
+        &inputs,
+    );
+    if let Err(mismatch) = checked {
+        panic!("{mismatch}");
+    }
 }

@@ -149,8 +149,8 @@ impl Kernel for AddBias<'_> {
     }
 }
 
-/// The larger one; a NaN in `x` stays a NaN.
+/// The larger one; a NaN in `x` stays a NaN, and -0.0 becomes the floor.
 #[inline(always)]
 fn at_least(floor: f32, x: f32) -> f32 {
-    if x < floor { floor } else { x }
+    if x <= floor { floor } else { x }
 }

@@ -1,21 +1,22 @@
 //! Maximum pooling.
 
 use stampnet_geometry::{PoolGeometry, PoolOptions};
+use stampnet_pool::{MaxForward, MaxGradInput, PoolError, max_forward, max_grad_input};
+use stampnet_simd::Level;
 use stampnet_tensor::Shape;
 
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 impl Tape {
     /// The largest element of each window and channel: `x` is `[n, h, w, c]`, the result `[n, oh, ow, c]`. Of equal
-    /// elements the first gets the gradient. Padding never wins.
+    /// elements the first gets the gradient. Padding never wins; a NaN does.
     ///
     /// # Errors
     /// `x` is no batch of images, or the window does not fit.
     pub fn max_pool2d(&mut self, x: Var, options: &PoolOptions) -> Result<Var, AutogradError> {
         let geometry = PoolGeometry::new(self.images("max_pool2d", x)?, options)?;
-        let shape = Shape::new(&geometry.output().dims())?;
-        let argmax = vec![0; shape.len()];
-        Ok(self.record(MaxPool { geometry, argmax }, &[x], shape))
+        let op = self.max_pool("max_pool2d", x, geometry)?;
+        Ok(self.record(op, &[x], Shape::new(&geometry.output().dims())?))
     }
 
     /// The largest element of each channel over the whole image: `x` is `[n, h, w, c]`, the result `[n, c]`.
@@ -23,41 +24,47 @@ impl Tape {
     /// # Errors
     /// `x` is no batch of images, or it is empty.
     pub fn global_max_pool2d(&mut self, x: Var) -> Result<Var, AutogradError> {
-        let images = self.images("global_max_pool2d", x)?;
-        let geometry = PoolGeometry::global(images)?;
-        let argmax = vec![0; images.n * images.c];
-        Ok(self.record(MaxPool { geometry, argmax }, &[x], Shape::new(&[images.n, images.c])?))
+        let geometry = PoolGeometry::global(self.images("global_max_pool2d", x)?)?;
+        let op = self.max_pool("global_max_pool2d", x, geometry)?;
+        Ok(self.record(op, &[x], Shape::new(&[geometry.n(), geometry.c()])?))
+    }
+
+    fn max_pool(&self, name: &'static str, x: Var, geometry: PoolGeometry) -> Result<MaxPool, AutogradError> {
+        let (kh, kw) = (geometry.h().kernel(), geometry.w().kernel());
+        let needs_argmax = self.needs_grad(x);
+        if needs_argmax && u32::try_from(kh * kw).is_err() {
+            return Err(PoolError::WindowTooLarge { kh, kw, max: u32::MAX }.into());
+        }
+        let argmax = needs_argmax.then(|| vec![0; geometry.output().len()]);
+        Ok(MaxPool { name, geometry, level: Level::current(), argmax })
     }
 }
 
 struct MaxPool {
+    name: &'static str,
     geometry: PoolGeometry,
-    argmax: Vec<usize>,
+    level: Level,
+    /// Where each maximum stands in its window; present if the input needs a gradient.
+    argmax: Option<Vec<u32>>,
 }
+
+/// Lengths and the window were checked when the operation was recorded.
+const FITS: &str = "the geometry was made for these shapes";
 
 impl Op for MaxPool {
     fn name(&self) -> &'static str {
-        "max_pool2d"
+        self.name
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
-        let x = inputs.get(0);
-        output.fill(f32::NEG_INFINITY);
-        super::avg_pool::each_cell(&self.geometry, |input, out, _| {
-            let value = x.data()[input];
-            if value > output[out] || value.is_nan() {
-                output[out] = value;
-                self.argmax[out] = input;
-            }
-        });
+        let arguments = MaxForward { input: inputs.get(0).data(), output, argmax: self.argmax.as_deref_mut() };
+        max_forward(&self.geometry, self.level, arguments).expect(FITS);
     }
 
     fn backward(&mut self, _: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
-        grads.give(0, |grad| {
-            grad.fill(0.0);
-            for (&at, g) in self.argmax.iter().zip(&*grad_output) {
-                grad[at] += g;
-            }
+        let Some(argmax) = &self.argmax else { return };
+        grads.give(0, |grad_input| {
+            max_grad_input(&self.geometry, self.level, MaxGradInput { grad_output, argmax, grad_input }).expect(FITS);
         });
     }
 }

@@ -3,7 +3,8 @@
 use stampnet_simd::Level;
 use stampnet_tensor::Shape;
 
-use crate::parallel::{Elementwise, Term, Total, map};
+use crate::parallel::{Elementwise, Total, map};
+use crate::strands::Term;
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 impl Tape {

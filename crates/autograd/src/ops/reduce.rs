@@ -3,7 +3,8 @@
 use stampnet_simd::Level;
 use stampnet_tensor::Shape;
 
-use crate::parallel::{Plain, Total};
+use crate::parallel::Total;
+use crate::strands::Plain;
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 impl Tape {

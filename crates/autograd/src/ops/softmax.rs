@@ -5,6 +5,7 @@ use stampnet_simd::{Kernel, Level, Simd};
 
 use crate::math::exp;
 use crate::parallel::{TASK, grain};
+use crate::strands::{Plain, Product, max, sum};
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 impl Tape {
@@ -80,11 +81,11 @@ impl Kernel for Forward<'_> {
 /// Overwrites `y` with the softmax of `x` and returns `ln(sum(e^x))`.
 #[inline(always)]
 pub(crate) fn softmax_row(x: &[f32], y: &mut [f32]) -> f64 {
-    let max = x.iter().fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
+    let max = max(x);
     for (y, x) in y.iter_mut().zip(x) {
         *y = exp(x - max);
     }
-    let sum: f64 = y.iter().map(|&y| f64::from(y)).sum();
+    let sum = sum(Plain, [&*y]);
     let factor = (1.0 / sum) as f32;
     for y in y.iter_mut() {
         *y *= factor;
@@ -107,9 +108,9 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd>(self, _: S) {
         let rows = self.y.chunks_exact(self.classes).zip(self.grad_output.chunks_exact(self.classes));
         for ((y, grad_output), grad) in rows.zip(self.grad.chunks_exact_mut(self.classes)) {
-            let dot: f64 = y.iter().zip(grad_output).map(|(&y, &g)| f64::from(y) * f64::from(g)).sum();
+            let mean = sum(Product, [y, grad_output]) as f32;
             for ((grad, y), g) in grad.iter_mut().zip(y).zip(grad_output) {
-                *grad = y * (g - dot as f32);
+                *grad = y * (g - mean);
             }
         }
     }
