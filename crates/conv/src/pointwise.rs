@@ -50,7 +50,10 @@ impl Algorithm for Pointwise {
             )));
         }
         if g.groups() > 1 && g.group_c() == 1 {
-            return Err(Declined(format!("groups of one channel make no matrix product; there are {}", g.groups())));
+            return Err(Declined(format!(
+                "groups of one channel make no matrix product; there are {} groups",
+                g.groups()
+            )));
         }
         Ok(())
     }

@@ -25,16 +25,14 @@ impl Algorithm for Reference {
     }
 
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
-        let g = site.geometry;
-        let [_, oh, ow, oc] = g.output().dims();
-        for (at, out) in arguments.output.iter_mut().enumerate() {
-            let (n, y, x, o) = (at / (oh * ow * oc), at / (ow * oc) % oh, at / oc % ow, at % oc);
-            let mut sum = arguments.bias.map_or(0.0, |bias| f64::from(bias[o]));
-            each_tap(g, y, x, o, |i, j, c, weight_at| {
-                let input_at = ((n * g.h().input() + i) * g.w().input() + j) * g.c() + c;
-                sum += f64::from(arguments.input[input_at]) * f64::from(arguments.weight[weight_at]);
+        let Forward { input, weight, bias, activation, output } = arguments;
+        for (at, out) in output.iter_mut().enumerate() {
+            let place = Place::of(site.geometry, at);
+            let mut sum = bias.map_or(0.0, |bias| f64::from(bias[place.o]));
+            each_product(site.geometry, &place, |input_at, weight_at| {
+                sum += f64::from(input[input_at]) * f64::from(weight[weight_at]);
             });
-            *out = match arguments.activation {
+            *out = match activation {
                 Activation::Relu if sum <= 0.0 => 0.0,
                 _ => sum as f32,
             };
@@ -42,26 +40,46 @@ impl Algorithm for Reference {
     }
 
     fn grad_input(&self, site: Site<'_>, arguments: GradInput<'_>) {
-        let g = site.geometry;
-        let mut sums = vec![0.0_f64; arguments.grad_input.len()];
-        each_product(g, |input_at, weight_at, output_at| {
-            sums[input_at] += f64::from(arguments.grad_output[output_at]) * f64::from(arguments.weight[weight_at]);
-        });
-        store(&sums, arguments.grad_input);
+        let GradInput { grad_output, weight, grad_input } = arguments;
+        let mut sums = vec![0.0_f64; grad_input.len()];
+        for (at, &grad) in grad_output.iter().enumerate() {
+            each_product(site.geometry, &Place::of(site.geometry, at), |input_at, weight_at| {
+                sums[input_at] += f64::from(grad) * f64::from(weight[weight_at]);
+            });
+        }
+        store(&sums, grad_input);
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
-        let g = site.geometry;
-        let mut sums = vec![0.0_f64; arguments.grad_weight.len()];
-        each_product(g, |input_at, weight_at, output_at| {
-            sums[weight_at] += f64::from(arguments.input[input_at]) * f64::from(arguments.grad_output[output_at]);
-        });
-        store(&sums, arguments.grad_weight);
+        let GradWeight { input, grad_output, grad_weight } = arguments;
+        let mut sums = vec![0.0_f64; grad_weight.len()];
+        for (at, &grad) in grad_output.iter().enumerate() {
+            each_product(site.geometry, &Place::of(site.geometry, at), |input_at, weight_at| {
+                sums[weight_at] += f64::from(input[input_at]) * f64::from(grad);
+            });
+        }
+        store(&sums, grad_weight);
     }
 }
 
-/// Calls `visit(row, column, channel, weight index)` for every input element that output `(y, x, o)` of a sample reads.
-fn each_tap(g: &ConvGeometry, y: usize, x: usize, o: usize, mut visit: impl FnMut(usize, usize, usize, usize)) {
+/// Where an output element stands.
+struct Place {
+    n: usize,
+    y: usize,
+    x: usize,
+    o: usize,
+}
+
+impl Place {
+    fn of(g: &ConvGeometry, at: usize) -> Self {
+        let (oh, ow, oc) = (g.h().output(), g.w().output(), g.oc());
+        Self { n: at / oc / ow / oh, y: at / oc / ow % oh, x: at / oc % ow, o: at % oc }
+    }
+}
+
+/// Calls `visit(input index, weight index)` for every product in the sum of the output at `place`.
+fn each_product(g: &ConvGeometry, place: &Place, mut visit: impl FnMut(usize, usize)) {
+    let &Place { n, y, x, o } = place;
     let (group_c, group) = (g.c() / g.groups(), o / (g.oc() / g.groups()));
     for p in 0..g.h().kernel() {
         for q in 0..g.w().kernel() {
@@ -70,23 +88,12 @@ fn each_tap(g: &ConvGeometry, y: usize, x: usize, o: usize, mut visit: impl FnMu
             if i < 0 || j < 0 || i >= g.h().input() as i128 || j >= g.w().input() as i128 {
                 continue;
             }
+            let input_at = ((n * g.h().input() + i as usize) * g.w().input() + j as usize) * g.c() + group * group_c;
+            let weight_at = (p * g.w().kernel() + q) * group_c * g.oc() + o;
             for c in 0..group_c {
-                let weight_at = ((p * g.w().kernel() + q) * group_c + c) * g.oc() + o;
-                visit(i as usize, j as usize, group * group_c + c, weight_at);
+                visit(input_at + c, weight_at + c * g.oc());
             }
         }
-    }
-}
-
-/// Calls `visit(input index, weight index, output index)` for every product of the convolution.
-fn each_product(g: &ConvGeometry, mut visit: impl FnMut(usize, usize, usize)) {
-    let [n, oh, ow, oc] = g.output().dims();
-    for output_at in 0..n * oh * ow * oc {
-        let (n, y, x, o) =
-            (output_at / (oh * ow * oc), output_at / (ow * oc) % oh, output_at / oc % ow, output_at % oc);
-        each_tap(g, y, x, o, |i, j, c, weight_at| {
-            visit(((n * g.h().input() + i) * g.w().input() + j) * g.c() + c, weight_at, output_at);
-        });
     }
 }
 

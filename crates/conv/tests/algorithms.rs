@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Fusion, axes, plans, poison, reference, run};
+use common::{Fusion, axes, fast_plans, poison, reference, run};
 use proptest::prelude::*;
 use stampnet_conv::{Pass, grad_bias};
 use stampnet_geometry::ConvGeometry;
@@ -17,7 +17,7 @@ fn check_integers(problem: &ConvProblem, seed: u64) -> Result<(), String> {
         let fusions = if pass == Pass::Forward { &Fusion::ALL[..] } else { &[Fusion::NONE] };
         for &fusion in fusions {
             let want = reference(problem, pass, &operands, fusion);
-            for (name, mut plan) in plans(problem.geometry(), pass) {
+            for (name, mut plan) in fast_plans(problem.geometry(), pass) {
                 poison(&mut plan, &operands);
                 let got = run(&mut plan, &operands, fusion);
                 let (axes, _) = axes(plan.geometry(), pass);
@@ -56,7 +56,7 @@ fn check_reals(problem: &ConvProblem, seed: u64) -> Result<(), String> {
         let want = reference(problem, pass, &operands, fusion);
         let scale = reference(problem, pass, &sizes, fusion);
         let tolerance = (terms(&problem.geometry(), pass) + 3) as f64 * f64::from(f32::EPSILON) / 2.0;
-        for (name, mut plan) in plans(problem.geometry(), pass) {
+        for (name, mut plan) in fast_plans(problem.geometry(), pass) {
             let got = run(&mut plan, &operands, fusion);
             let (axes, _) = axes(plan.geometry(), pass);
             within(axes, &got, &want, Scale::Each(&scale), tolerance)

@@ -25,10 +25,18 @@ impl Fusion {
     ];
 }
 
-/// A plan for every algorithm that accepts, at every level of this machine, with a text that names both.
+/// A plan for every algorithm that accepts, at every level of this machine, with a text that names both. The reference,
+/// which knows no levels, comes once.
 pub(crate) fn plans(geometry: ConvGeometry, pass: Pass) -> Vec<(String, ConvPlan)> {
+    let mut plans = fast_plans(geometry, pass);
+    plans.push((format!("reference, {pass}"), reference_plan(geometry, pass)));
+    plans
+}
+
+/// [`plans`] without the reference, to compare with it.
+pub(crate) fn fast_plans(geometry: ConvGeometry, pass: Pass) -> Vec<(String, ConvPlan)> {
     let mut plans = Vec::new();
-    for name in algorithms() {
+    for name in algorithms().filter(|&name| name != "reference") {
         for level in Level::available() {
             match ConvPlan::forced(name, geometry, pass, level) {
                 Ok(plan) => plans.push((format!("{name}, {level}, {pass}"), plan)),
@@ -73,9 +81,11 @@ pub(crate) fn poison(plan: &mut ConvPlan, operands: &ConvOperands) {
 
 /// The oracle.
 pub(crate) fn reference(problem: &ConvProblem, pass: Pass, operands: &ConvOperands, fusion: Fusion) -> Vec<f32> {
-    let level = Level::available().next().expect("the portable level is always there");
-    let mut plan = ConvPlan::forced("reference", problem.geometry(), pass, level).expect("it takes everything");
-    run(&mut plan, operands, fusion)
+    run(&mut reference_plan(problem.geometry(), pass), operands, fusion)
+}
+
+fn reference_plan(geometry: ConvGeometry, pass: Pass) -> ConvPlan {
+    ConvPlan::forced("reference", geometry, pass, Level::current()).expect("it takes everything")
 }
 
 /// Axes and length of what `pass` writes.
