@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
-use stampnet_geometry::{Padding, Size};
+use stampnet_geometry::{ConvOptions, Nhwc, Padding, PoolOptions, Size};
+use stampnet_testkit::{ConvProblem, PoolProblem};
 
 /// A size that is mostly small, sometimes of the order of a real image, and sometimes anything that a `usize` can hold.
 ///
@@ -36,4 +37,54 @@ pub fn padding(u: &mut Unstructured<'_>, size: fn(&mut Unstructured<'_>) -> Resu
         2 => Padding::Causal,
         _ => Padding::Explicit { top: size(u)?, bottom: size(u)?, left: size(u)?, right: size(u)? },
     })
+}
+
+/// Channels of one group: often a few, sometimes enough to fill several vector registers and leave a rest.
+fn channels(u: &mut Unstructured<'_>) -> Result<usize> {
+    if u.ratio(3, 4)? { u.int_in_range(1..=9) } else { u.int_in_range(1..=100) }
+}
+
+/// Input cells along one axis.
+fn cells(u: &mut Unstructured<'_>) -> Result<usize> {
+    u.int_in_range(1..=20)
+}
+
+/// Stride, dilation or pad cells, zero included.
+fn step(u: &mut Unstructured<'_>) -> Result<usize> {
+    u.int_in_range(0..=5)
+}
+
+/// Taps along one axis.
+fn taps(u: &mut Unstructured<'_>) -> Result<usize> {
+    u.int_in_range(1..=6)
+}
+
+/// A convolution of a size that the reference computes at once. Its window need not fit.
+///
+/// # Errors
+/// As [`any_size`].
+pub fn conv_problem(u: &mut Unstructured<'_>) -> Result<ConvProblem> {
+    let depthwise = u.ratio(1, 4)?;
+    let (groups, group_c) = if depthwise { (channels(u)?, 1) } else { (u.int_in_range(1..=4)?, channels(u)?) };
+    let group_oc = if depthwise { u.int_in_range(1..=3)? } else { channels(u)? };
+    let input = Nhwc { n: u.int_in_range(1..=3)?, h: cells(u)?, w: cells(u)?, c: groups * group_c };
+    let options = ConvOptions {
+        filters: groups * group_oc,
+        kernel: pair(u, taps)?,
+        stride: pair(u, step)?,
+        dilation: pair(u, step)?,
+        padding: padding(u, step)?,
+        groups,
+    };
+    Ok(ConvProblem { input, options })
+}
+
+/// A pooling of a size that the reference computes at once. Its window need not fit.
+///
+/// # Errors
+/// As [`any_size`].
+pub fn pool_problem(u: &mut Unstructured<'_>) -> Result<PoolProblem> {
+    let input = Nhwc { n: u.int_in_range(1..=3)?, h: cells(u)?, w: cells(u)?, c: channels(u)? };
+    let options = PoolOptions { pool: pair(u, taps)?, stride: pair(u, step)?, padding: padding(u, step)? };
+    Ok(PoolProblem { input, options })
 }
