@@ -1,1 +1,53 @@
 //! Keras-conformant layers, losses, optimizers and the fit loop.
+//!
+//! A [`Sequential`] describes a model; [`Sequential::build`] makes a [`Model`] of it, with weights. A model is compiled with an
+//! optimizer and a loss, trained with [`Model::fit`], and asked with [`Model::predict`]. Names, defaults and shapes are those
+//! of [Keras](https://keras.io/api/); images are `[n, h, w, c]`.
+//!
+//! ```
+//! use stampnet_data::TensorSet;
+//! use stampnet_nn::layers::Dense;
+//! use stampnet_nn::{Activation, Adam, FitOptions, Loss, Sequential};
+//! use stampnet_tensor::Tensor;
+//!
+//! // Exclusive or: the label is 1 where just one of two inputs is.
+//! let points = Tensor::from_vec([4, 2], vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0])?;
+//! let labels = Tensor::from_vec([4], vec![0.0, 1.0, 1.0, 0.0])?;
+//! let data = TensorSet::new(points.view(), labels.view())?.with_classes(2)?;
+//!
+//! let mut model = Sequential::new(2)
+//!     .add(Dense::new(16).activation(Activation::Tanh))
+//!     .add(Dense::new(2).activation(Activation::Softmax))
+//!     .build(42)?;
+//! model.compile(Adam::new(0.05), Loss::SparseCategoricalCrossentropy)?;
+//! let history = model.fit(&data, FitOptions::new(100))?;
+//! assert!(history.last().unwrap().loss < 0.1);
+//! assert_eq!(model.evaluate(&data, 4)?.accuracy, Some(1.0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod activation;
+mod callback;
+pub mod config;
+mod error;
+mod initializer;
+mod json;
+mod layer;
+pub mod layers;
+mod loss;
+pub mod metrics;
+mod model;
+pub mod models;
+mod optimizer;
+mod sequential;
+
+pub use activation::{Activation, ParseActivationError};
+pub use callback::{BatchLog, Callback, Control, EarlyStopping, EpochLog, TrainLog};
+pub use error::{BatchShape, LayerError, NnError, TrainError};
+pub use initializer::Initializer;
+pub use layer::{Built, Call, Layer, WeightSpec};
+pub use loss::Loss;
+pub use model::{Evaluation, FitOptions, History, Model, ModelFileError, Weight};
+pub use optimizer::{Adam, Optimizer, Sgd};
+pub use sequential::{InputShape, Sequential};

@@ -1,0 +1,118 @@
+//! What happens between batches and epochs.
+
+mod early_stopping;
+
+pub use early_stopping::EarlyStopping;
+
+use crate::{Model, NnError};
+
+/// Whether training goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// It does.
+    Continue,
+    /// It ends here, keeping what was learned.
+    Stop,
+}
+
+/// What training is about to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainLog {
+    /// The first epoch, counted from 0.
+    pub initial_epoch: usize,
+    /// The epoch to train to.
+    pub epochs: usize,
+    /// Batches in an epoch.
+    pub batches: usize,
+    /// Samples in a batch; the last one of an epoch may have fewer.
+    pub batch_size: usize,
+    /// Samples to train on.
+    pub samples: usize,
+    /// Samples to validate with, 0 without validation.
+    pub validation_samples: usize,
+}
+
+/// How training stands after a batch. Loss and accuracy are means over the epoch so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchLog {
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    /// The epoch to train to.
+    pub epochs: usize,
+    /// The batch in the epoch, counted from 0.
+    pub batch: usize,
+    /// Batches in an epoch.
+    pub batches: usize,
+    /// The mean loss of this epoch's samples so far.
+    pub loss: f64,
+    /// The share of them that were classified right; `None` where the targets are no classes.
+    pub accuracy: Option<f64>,
+    /// Samples of this epoch so far.
+    pub samples: usize,
+}
+
+/// How training stands after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochLog {
+    /// The epoch, counted from 0.
+    pub epoch: usize,
+    /// The mean loss of the epoch's samples, each as it was met, with dropout.
+    pub loss: f64,
+    /// The share of them that were classified right; `None` where the targets are no classes.
+    pub accuracy: Option<f64>,
+    /// The loss on the validation data.
+    pub val_loss: Option<f64>,
+    /// The accuracy on the validation data.
+    pub val_accuracy: Option<f64>,
+    /// Seconds that the training part took, without validation.
+    pub seconds: f64,
+    /// Samples trained on.
+    pub samples: usize,
+}
+
+impl EpochLog {
+    /// The quantity of this name: `loss`, `accuracy`, `val_loss` or `val_accuracy`, if it was recorded.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        match name {
+            "loss" => Some(self.loss),
+            "accuracy" => self.accuracy,
+            "val_loss" => self.val_loss,
+            "val_accuracy" => self.val_accuracy,
+            _ => None,
+        }
+    }
+}
+
+/// Takes part in training: progress bars, early stopping, checkpoints. Every method does nothing unless it is written.
+///
+/// An error ends the training and is returned from [`Model::fit`].
+pub trait Callback {
+    /// Before the first epoch.
+    ///
+    /// # Errors
+    /// Whatever the callback refuses.
+    fn on_train_begin(&mut self, _log: &TrainLog) -> Result<(), NnError> {
+        Ok(())
+    }
+
+    /// After each batch. Runs between steps: it should be quick.
+    fn on_batch_end(&mut self, _log: &BatchLog) -> Control {
+        Control::Continue
+    }
+
+    /// After each epoch and its validation.
+    ///
+    /// # Errors
+    /// Whatever the callback refuses.
+    fn on_epoch_end(&mut self, _log: &EpochLog, _model: &mut Model) -> Result<Control, NnError> {
+        Ok(Control::Continue)
+    }
+
+    /// After the last epoch, or when training was stopped. Not after an error.
+    ///
+    /// # Errors
+    /// Whatever the callback refuses.
+    fn on_train_end(&mut self, _model: &mut Model) -> Result<(), NnError> {
+        Ok(())
+    }
+}

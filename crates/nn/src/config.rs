@@ -1,0 +1,371 @@
+//! Reading and writing the `config` objects of Keras's JSON.
+
+use serde_json::{Map, Value};
+use stampnet_geometry::{Padding, Size};
+
+use crate::{Activation, Initializer};
+
+/// Why a config was refused: where, the rule, and what was received.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Text that is not JSON.
+    #[error("a model config must be JSON: {source}")]
+    Json {
+        /// What the parser says, with line and column.
+        #[from]
+        source: serde_json::Error,
+    },
+    /// Part of the document is not what it must be.
+    #[error("{place}: {key} must be {expected}; received {received}")]
+    Value {
+        /// The layer, or "the model config".
+        place: String,
+        /// The key.
+        key: String,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        received: String,
+    },
+    /// A key that must be there.
+    #[error("{place}: '{key}' is missing{hint}")]
+    Missing {
+        /// The layer, or "the model config".
+        place: String,
+        /// The key.
+        key: String,
+        /// "; did you mean it by 'kernel_sise'?", or empty.
+        hint: String,
+    },
+    /// A key that the layer does not have.
+    #[error("{place} has no argument '{key}'{hint}")]
+    Unknown {
+        /// The layer.
+        place: String,
+        /// The key.
+        key: String,
+        /// "; did you mean 'kernel_size'?", or empty.
+        hint: String,
+    },
+    /// A layer class that does not exist here.
+    #[error("{place}: there is no layer class '{class}'{hint}")]
+    UnknownLayer {
+        /// The layer's name, or its position.
+        place: String,
+        /// The class.
+        class: String,
+        /// "; did you mean 'Conv2D'?", or the list of classes.
+        hint: String,
+    },
+    /// A model that is not a plain stack of layers.
+    #[error("the model's class must be 'Sequential'; received '{class}'")]
+    NotSequential {
+        /// The class.
+        class: String,
+    },
+    /// A model that does not say what it takes.
+    #[error(
+        "the model config says no input shape: begin the model with keras.Input(shape), or build it before to_json()"
+    )]
+    NoInputShape,
+}
+
+/// The config of one layer, read key by key. Keys that nobody asked for are an error in the end.
+#[derive(Debug)]
+pub struct Config {
+    place: String,
+    entries: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Config {
+    /// `entries` belong to `place`, which error messages name.
+    pub const fn new(place: String, entries: Map<String, Value>) -> Self {
+        Self { place, entries, known: Vec::new() }
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// It is missing or unusable.
+    pub fn required<T: ConfigValue>(&mut self, key: &'static str) -> Result<T, ConfigError> {
+        self.known.push(key);
+        match self.entries.shift_remove(key) {
+            Some(value) => self.read(key, &value),
+            None => {
+                Err(ConfigError::Missing { place: self.place.clone(), key: key.to_owned(), hint: self.misspelt(key) })
+            }
+        }
+    }
+
+    /// Sets `target` to the value of `key`, if it is there.
+    ///
+    /// # Errors
+    /// It is unusable.
+    pub fn optional<T: ConfigValue>(&mut self, key: &'static str, target: &mut T) -> Result<(), ConfigError> {
+        self.known.push(key);
+        if let Some(value) = self.entries.shift_remove(key) {
+            *target = self.read(key, &value)?;
+        }
+        Ok(())
+    }
+
+    /// Accepts each key only with the value that changes nothing.
+    ///
+    /// # Errors
+    /// One has another value.
+    pub fn only(&mut self, fixed: &[(&'static str, Fixed)]) -> Result<(), ConfigError> {
+        for &(key, value) in fixed {
+            self.known.push(key);
+            let Some(received) = self.entries.shift_remove(key) else { continue };
+            let expected = value.value();
+            if received != expected && !received.is_null() {
+                return Err(self.refused(key, &format!("{expected} (nothing else is supported)"), &received));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// A key is left that nobody asked for.
+    pub fn finish(self) -> Result<(), ConfigError> {
+        let Some(key) = self.entries.keys().next() else { return Ok(()) };
+        let hint = suggestion(key, self.known.iter().copied());
+        Err(ConfigError::Unknown { place: self.place, key: key.clone(), hint })
+    }
+
+    fn read<T: ConfigValue>(&self, key: &str, value: &Value) -> Result<T, ConfigError> {
+        T::read(value).ok_or_else(|| self.refused(key, T::EXPECTED, value))
+    }
+
+    fn refused(&self, key: &str, expected: &str, received: &Value) -> ConfigError {
+        let (place, key) = (self.place.clone(), format!("'{key}'"));
+        ConfigError::Value { place, key, expected: expected.to_owned(), received: shorten(received) }
+    }
+
+    /// A hint at a key that was perhaps meant to be `key`.
+    fn misspelt(&self, key: &str) -> String {
+        match closest(key, self.entries.keys().map(String::as_str)) {
+            Some(received) => format!("; did you mean it by '{received}'?"),
+            None => String::new(),
+        }
+    }
+}
+
+/// A value that a key must have, because nothing else is supported.
+#[derive(Clone, Copy, Debug)]
+pub enum Fixed {
+    /// `null`.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A string.
+    Text(&'static str),
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Number(f64),
+}
+
+impl Fixed {
+    fn value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => value.into(),
+            Self::Text(value) => value.into(),
+            Self::Integer(value) => value.into(),
+            Self::Number(value) => value.into(),
+        }
+    }
+}
+
+/// A config as it is written: a layer's own entries, then the fixed ones.
+pub fn entries<const N: usize>(own: [(&'static str, Value); N], fixed: &[(&'static str, Fixed)]) -> Map<String, Value> {
+    let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
+    own.chain(fixed.iter().map(|&(key, value)| (key.to_owned(), value.value()))).collect()
+}
+
+/// A value in a config.
+pub trait ConfigValue: Sized {
+    /// What the value must be, for error messages.
+    const EXPECTED: &'static str;
+
+    /// Reads it.
+    fn read(value: &Value) -> Option<Self>;
+
+    /// Writes it as Keras does.
+    fn write(&self) -> Value;
+}
+
+impl ConfigValue for usize {
+    const EXPECTED: &'static str = "a whole number that is not negative";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_u64().and_then(|number| number.try_into().ok())
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl ConfigValue for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl ConfigValue for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl ConfigValue for Activation {
+    const EXPECTED: &'static str = Self::EXPECTED;
+
+    fn read(value: &Value) -> Option<Self> {
+        if value.is_null() { Some(Self::Linear) } else { value.as_str()?.parse().ok() }
+    }
+
+    fn write(&self) -> Value {
+        self.name().into()
+    }
+}
+
+impl ConfigValue for Initializer {
+    const EXPECTED: &'static str =
+        "'glorot_uniform', 'glorot_normal', 'he_uniform', 'he_normal', 'zeros' or 'ones', as a name or as an object";
+
+    fn read(value: &Value) -> Option<Self> {
+        let name = value.as_str().or_else(|| value.get("class_name")?.as_str())?;
+        Self::ALL.into_iter().find(|known| name == known.name() || name == known.class_name())
+    }
+
+    fn write(&self) -> Value {
+        let config = if self.is_random() {
+            serde_json::json!({"seed": null, "input_axes": null, "output_axes": null})
+        } else {
+            serde_json::json!({})
+        };
+        object("keras.initializers", self.class_name(), config)
+    }
+}
+
+impl ConfigValue for Size {
+    const EXPECTED: &'static str = "a whole number or two, [height, width]";
+
+    fn read(value: &Value) -> Option<Self> {
+        if let Some(both) = usize::read(value) {
+            return Some(Self::from(both));
+        }
+        match value.as_array()?.as_slice() {
+            [h, w] => Some(Self { h: usize::read(h)?, w: usize::read(w)? }),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        vec![self.h, self.w].into()
+    }
+}
+
+/// The size of a window on a sequence: in a config a number, or one in brackets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Length(pub(crate) usize);
+
+impl ConfigValue for Length {
+    const EXPECTED: &'static str = "a whole number, alone or in brackets";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value.as_array().map(Vec::as_slice) {
+            Some([only]) => usize::read(only).map(Self),
+            Some(_) => None,
+            None => usize::read(value).map(Self),
+        }
+    }
+
+    fn write(&self) -> Value {
+        vec![self.0].into()
+    }
+}
+
+impl ConfigValue for Padding {
+    const EXPECTED: &'static str = "'valid', 'same', 'causal' or [[top, bottom], [left, right]]";
+
+    fn read(value: &Value) -> Option<Self> {
+        if let Some(name) = value.as_str() {
+            return name.parse().ok();
+        }
+        let pair = |value: &Value| Size::read(value).filter(|_| value.is_array());
+        match value.as_array()?.as_slice() {
+            [rows, columns] => {
+                let (rows, columns) = (pair(rows)?, pair(columns)?);
+                Some(Self::Explicit { top: rows.h, bottom: rows.w, left: columns.h, right: columns.w })
+            }
+            _ => None,
+        }
+    }
+
+    /// Keras's names; explicit pads, which its layers do not have, as its `ZeroPadding2D` writes them.
+    fn write(&self) -> Value {
+        match *self {
+            Self::Explicit { top, bottom, left, right } => serde_json::json!([[top, bottom], [left, right]]),
+            named => named.to_string().into(),
+        }
+    }
+}
+
+impl<T: ConfigValue> ConfigValue for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn read(value: &Value) -> Option<Self> {
+        if value.is_null() { Some(None) } else { T::read(value).map(Some) }
+    }
+
+    fn write(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::write)
+    }
+}
+
+/// A serialized Keras object.
+pub(crate) fn object(module: &str, class: &str, config: Value) -> Value {
+    serde_json::json!({"module": module, "class_name": class, "config": config, "registered_name": null})
+}
+
+/// "; did you mean 'x'?" for the known name that `received` most resembles, or nothing.
+pub(crate) fn suggestion<'a>(received: &str, known: impl Iterator<Item = &'a str>) -> String {
+    closest(received, known).map_or_else(String::new, |known| format!("; did you mean '{known}'?"))
+}
+
+fn closest<'a>(received: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::jaro_winkler(&received.to_lowercase(), &known.to_lowercase()), known))
+        .filter(|&(similarity, _)| similarity > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+/// The beginning of a value, for an error message.
+pub(crate) fn shorten(value: &Value) -> String {
+    const MOST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}

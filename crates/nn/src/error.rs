@@ -1,0 +1,299 @@
+//! What can be wrong with a layer, a model, or what it is trained on.
+
+use std::fmt;
+
+use stampnet_tensor::Shape;
+
+use crate::config::ConfigError;
+use crate::model::ModelFileError;
+use crate::sequential::Named;
+
+/// A shape with a batch axis of any size, as Keras prints it: `(None, 28, 28, 1)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchShape(pub Shape);
+
+impl fmt::Display for BatchShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(None")?;
+        for dim in self.0.dims() {
+            write!(f, ", {dim}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// Why a layer cannot take its input: the rule, then what was received.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// Too few or too many axes.
+    #[error("the input must have the shape {expected}; received {}", BatchShape(**received))]
+    Rank {
+        /// Such as `(None, height, width, channels)`.
+        expected: &'static str,
+        /// The shape, without the batch axis.
+        received: Box<Shape>,
+    },
+    /// A count that must not be zero.
+    #[error("{argument} must be at least 1; received 0")]
+    Zero {
+        /// The argument.
+        argument: &'static str,
+    },
+    /// A number outside its range.
+    #[error("{argument} must be {expected}; received {received}")]
+    Range {
+        /// The argument.
+        argument: &'static str,
+        /// Its range.
+        expected: &'static str,
+        /// What it is.
+        received: f64,
+    },
+    /// Strides and dilation at once.
+    #[error(
+        "strides > 1 cannot be combined with dilation_rate > 1; received strides {strides:?} and dilation_rate \
+         {dilation:?}: set one of them to 1"
+    )]
+    StridesAndDilation {
+        /// Height and width.
+        strides: (usize, usize),
+        /// Height and width.
+        dilation: (usize, usize),
+    },
+    /// A target shape that does not hold the input.
+    #[error(
+        "the target shape must have as many elements as the input; received the target {target:?} for an input of \
+         {elements} elements (at most one entry may be -1: it is worked out)"
+    )]
+    Reshape {
+        /// The target shape.
+        target: Vec<i64>,
+        /// Elements of the input.
+        elements: usize,
+    },
+    /// A window that does not fit.
+    #[error(transparent)]
+    Geometry(#[from] stampnet_geometry::GeometryError),
+    /// A shape that cannot be.
+    #[error(transparent)]
+    Tensor(#[from] stampnet_tensor::TensorError),
+    /// An operation that was refused.
+    #[error(transparent)]
+    Autograd(#[from] stampnet_autograd::AutogradError),
+}
+
+/// Why a model could not be built, trained, used or read.
+#[derive(Debug, thiserror::Error)]
+pub enum NnError {
+    /// A layer that cannot take its input.
+    #[error("layer {layer}, input {}: {source}", BatchShape(**input))]
+    Layer {
+        /// Name and class: `conv2d_1 (Conv2D)`.
+        layer: String,
+        /// The shape of its input, without the batch axis.
+        input: Box<Shape>,
+        /// What is wrong.
+        source: Box<LayerError>,
+    },
+    /// An input shape without elements.
+    #[error("every size of the model's input must be at least 1; received {dims:?}")]
+    InputShape {
+        /// The sizes.
+        dims: Vec<usize>,
+    },
+    /// A model without layers.
+    #[error("a model needs at least one layer; '{model}' has none")]
+    NoLayers {
+        /// The model's name.
+        model: String,
+    },
+    /// Two layers of one name.
+    #[error("every layer of a model must have its own name; two are called '{name}'")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// More weights than make sense.
+    #[error("a model has at most {max} weights; layer {layer} brings it to {received}")]
+    TooLarge {
+        /// Name and class of the layer.
+        layer: String,
+        /// Weights with this layer.
+        received: u128,
+        /// The limit.
+        max: usize,
+    },
+    /// A weight that does not exist.
+    #[error("the model has no weight '{name}': weights are called layer/weight, such as 'conv2d/kernel'")]
+    NoWeight {
+        /// The name.
+        name: String,
+    },
+    /// A weight of another shape.
+    #[error("the weight '{name}' has the shape {expected}; received {received}")]
+    WeightShape {
+        /// The weight.
+        name: String,
+        /// Its shape.
+        expected: Box<Shape>,
+        /// The shape of the new value.
+        received: Box<Shape>,
+    },
+    /// Gradients that cannot be computed.
+    #[error("the gradients cannot be computed: {source}")]
+    Backward {
+        /// What is wrong.
+        source: stampnet_autograd::AutogradError,
+    },
+    /// A config that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A model file that cannot be used.
+    #[error(transparent)]
+    File(#[from] ModelFileError),
+    /// Data that cannot be used.
+    #[error(transparent)]
+    Data(#[from] stampnet_data::DataError),
+    /// A shape that cannot be.
+    #[error(transparent)]
+    Tensor(#[from] stampnet_tensor::TensorError),
+    /// Something wrong with the training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+impl NnError {
+    pub(crate) fn layer(layer: &Named, input: Shape, source: LayerError) -> Self {
+        Self::Layer { layer: layer.label(), input: input.into(), source: source.into() }
+    }
+}
+
+/// Why a model cannot be trained, evaluated or asked for predictions as requested.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// No optimizer and loss.
+    #[error("a model must be compiled before it can be trained or evaluated: call compile(optimizer, loss)")]
+    NotCompiled,
+    /// Nothing to train on.
+    #[error("a data set must have at least one sample; received none")]
+    NoData,
+    /// A batch of nothing.
+    #[error("the batch size must be at least 1; received 0")]
+    BatchSize,
+    /// No epochs to train.
+    #[error("epochs must be greater than initial_epoch; received epochs {epochs} and initial_epoch {initial_epoch}")]
+    Epochs {
+        /// The epoch to train to.
+        epochs: usize,
+        /// The epoch to start from.
+        initial_epoch: usize,
+    },
+    /// A fraction that leaves nothing to train on.
+    #[error("validation_split must be at least 0 and below 1; received {received}")]
+    ValidationSplit {
+        /// The fraction.
+        received: f64,
+    },
+    /// Two sources of validation data.
+    #[error("give either validation data or validation_split; received both")]
+    TwoValidations,
+    /// Samples that the model cannot take.
+    #[error(
+        "the samples must have the shape of the model's input; layer {layer} takes {}, received {}",
+        BatchShape(**expected),
+        BatchShape(**received)
+    )]
+    SampleShape {
+        /// The input layer.
+        layer: String,
+        /// What it takes, without the batch axis.
+        expected: Box<Shape>,
+        /// What was received, without the batch axis.
+        received: Box<Shape>,
+    },
+    /// Targets that the loss cannot compare with the output.
+    #[error(
+        "the loss {loss} needs targets of shape {}; received {}{remedy}",
+        BatchShape(**expected),
+        BatchShape(**received)
+    )]
+    TargetShape {
+        /// The loss.
+        loss: crate::Loss,
+        /// What it needs, without the batch axis.
+        expected: Box<Shape>,
+        /// What was received, without the batch axis.
+        received: Box<Shape>,
+        /// What to do, beginning with punctuation, or empty.
+        remedy: &'static str,
+    },
+    /// An output that the loss cannot take.
+    #[error(
+        "the loss {loss} needs an output of one number per class, (None, classes); layer {layer} gives {}",
+        BatchShape(**output)
+    )]
+    LossOutput {
+        /// The loss.
+        loss: crate::Loss,
+        /// The last layer.
+        layer: String,
+        /// Its output, without the batch axis.
+        output: Box<Shape>,
+    },
+    /// A label without a class.
+    #[error("labels must be whole numbers from 0 to {}; sample {sample} has the label {label}", classes - 1)]
+    Label {
+        /// The sample's index in the data set.
+        sample: usize,
+        /// Its label.
+        label: f32,
+        /// The model's classes.
+        classes: usize,
+    },
+    /// More classes in the data than outputs in the model.
+    #[error(
+        "the model must have an output for every class; the data has {classes} classes, layer {layer} gives {outputs}"
+    )]
+    Classes {
+        /// Classes of the data.
+        classes: usize,
+        /// The last layer.
+        layer: String,
+        /// Outputs of the model.
+        outputs: usize,
+    },
+    /// A sample with a NaN or an infinity.
+    #[error("samples must be finite; sample {sample} has {value} at position {position}")]
+    NotFinite {
+        /// The sample's index in the data set.
+        sample: usize,
+        /// The position in the sample, row-major.
+        position: usize,
+        /// The value.
+        value: f32,
+    },
+    /// The loss is NaN or infinite.
+    #[error(
+        "the loss must stay finite; it became {loss} in epoch {epoch}, batch {batch}: try a smaller learning rate. The \
+         model has the weights from before this epoch"
+    )]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The batch in the epoch, from 1.
+        batch: usize,
+        /// The loss.
+        loss: f32,
+    },
+    /// A quantity that training does not record.
+    #[error("the monitored quantity must be one that training records; '{monitor}' is not: {remedy}")]
+    Monitor {
+        /// The quantity.
+        monitor: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Whatever a callback reports.
+    #[error(transparent)]
+    Callback(Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,119 @@
+//! What a layer is.
+
+use std::fmt::Debug;
+
+use serde_json::{Map, Value};
+use stampnet_autograd::{Tape, Var};
+use stampnet_tensor::Shape;
+
+use crate::{Activation, Initializer, LayerError};
+
+/// One step of a model. A layer is a description: its weights live in the model.
+///
+/// To add one: a file in `layers/` with a type that implements this trait, and a line in the registry (`layers/mod.rs`), so
+/// that a config can name it.
+pub trait Layer: Debug + Send + Sync {
+    /// Keras's name of the class, such as `Conv2D`.
+    fn class_name(&self) -> &'static str;
+
+    /// The arguments in Keras's config schema, without those that every layer has (`name`, `trainable`, `dtype`).
+    fn config(&self) -> Map<String, Value>;
+
+    /// What the layer makes of inputs of shape `input`. Shapes of activations have no batch axis.
+    ///
+    /// # Errors
+    /// An argument is unusable, or the layer cannot take such an input.
+    fn build(&self, input: Shape) -> Result<Built, LayerError>;
+
+    /// Records the layer.
+    ///
+    /// # Errors
+    /// An operation refuses its input. After a successful [`build`](Self::build) for the same shape none does.
+    fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError>;
+
+    /// Whether the last thing that the layer does is a softmax.
+    fn ends_in_softmax(&self) -> bool {
+        false
+    }
+}
+
+/// What [`Layer::build`] finds out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Built {
+    /// The shape of the output, without the batch axis.
+    pub output: Shape,
+    /// The weights, in Keras's order.
+    pub weights: Vec<WeightSpec>,
+}
+
+impl Built {
+    /// A layer without weights.
+    ///
+    /// # Errors
+    /// The shape is unusable.
+    pub fn stateless(output: &[usize]) -> Result<Self, LayerError> {
+        Ok(Self { output: Shape::new(output)?, weights: Vec::new() })
+    }
+}
+
+/// A weight that a layer asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightSpec {
+    /// Keras's name: `kernel`, `bias`, `gamma`.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Shape,
+    /// How it begins.
+    pub initializer: Initializer,
+    /// Whether an optimizer changes it. Others are state that the layer updates itself, such as a moving average.
+    pub trainable: bool,
+}
+
+impl WeightSpec {
+    /// A trainable weight.
+    ///
+    /// # Errors
+    /// The shape is unusable.
+    pub fn new(name: &'static str, dims: &[usize], initializer: Initializer) -> Result<Self, LayerError> {
+        Ok(Self { name, shape: Shape::new(dims)?, initializer, trainable: true })
+    }
+
+    /// Marks the weight as state.
+    #[must_use]
+    pub const fn state(mut self) -> Self {
+        self.trainable = false;
+        self
+    }
+}
+
+/// What a layer sees while it is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The input, with its batch axis.
+    pub x: Var,
+    /// The weights, as [`Built::weights`] lists them.
+    pub weights: &'a [Var],
+    /// The layer's position in the model: tells random layers apart.
+    pub position: u32,
+    /// Leaves out a final softmax: the loss takes logits.
+    pub logits: bool,
+}
+
+impl Call<'_> {
+    /// Records `activation` of `y` as the layer's last step.
+    ///
+    /// # Errors
+    /// As the operation's.
+    pub fn activate(&self, tape: &mut Tape, y: Var, activation: Activation) -> Result<Var, LayerError> {
+        if self.logits && activation == Activation::Softmax {
+            return Ok(y);
+        }
+        Ok(activation.record(tape, y)?)
+    }
+
+    /// The input's shape without the batch axis, and the batch size.
+    pub fn sample(&self, tape: &Tape) -> (Vec<usize>, usize) {
+        let shape = tape.shape(self.x);
+        (shape[1..].to_vec(), shape[0])
+    }
+}

@@ -1,0 +1,83 @@
+//! The layers, one per file, and the registry that finds them by name.
+
+mod activation;
+mod average_pooling1d;
+mod average_pooling2d;
+mod batch_normalization;
+mod conv;
+mod conv1d;
+mod conv2d;
+mod dense;
+mod depthwise_conv2d;
+mod dropout;
+mod flatten;
+mod global_average_pooling1d;
+mod global_average_pooling2d;
+mod global_max_pooling1d;
+mod global_max_pooling2d;
+mod max_pooling1d;
+mod max_pooling2d;
+mod pool;
+mod reshape;
+mod shape;
+
+use std::sync::Arc;
+
+pub use activation::Activation;
+pub use average_pooling1d::AveragePooling1D;
+pub use average_pooling2d::AveragePooling2D;
+pub use batch_normalization::BatchNormalization;
+pub use conv1d::Conv1D;
+pub use conv2d::Conv2D;
+pub use dense::Dense;
+pub use depthwise_conv2d::DepthwiseConv2D;
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use global_average_pooling1d::GlobalAveragePooling1D;
+pub use global_average_pooling2d::GlobalAveragePooling2D;
+pub use global_max_pooling1d::GlobalMaxPooling1D;
+pub use global_max_pooling2d::GlobalMaxPooling2D;
+pub use max_pooling1d::MaxPooling1D;
+pub use max_pooling2d::MaxPooling2D;
+pub use reshape::Reshape;
+
+use crate::Layer;
+use crate::config::{Config, ConfigError};
+
+/// Makes a layer of its config.
+type Constructor = fn(&mut Config) -> Result<Arc<dyn Layer>, ConfigError>;
+
+/// Every layer that a config can name.
+const REGISTRY: &[(&str, Constructor)] = &[
+    ("Activation", |config| shared(Activation::from_config(config))),
+    ("AveragePooling1D", |config| shared(AveragePooling1D::from_config(config))),
+    ("AveragePooling2D", |config| shared(AveragePooling2D::from_config(config))),
+    ("BatchNormalization", |config| shared(BatchNormalization::from_config(config))),
+    ("Conv1D", |config| shared(Conv1D::from_config(config))),
+    ("Conv2D", |config| shared(Conv2D::from_config(config))),
+    ("Dense", |config| shared(Dense::from_config(config))),
+    ("DepthwiseConv2D", |config| shared(DepthwiseConv2D::from_config(config))),
+    ("Dropout", |config| shared(Dropout::from_config(config))),
+    ("Flatten", |config| shared(Flatten::from_config(config))),
+    ("GlobalAveragePooling1D", |config| shared(GlobalAveragePooling1D::from_config(config))),
+    ("GlobalAveragePooling2D", |config| shared(GlobalAveragePooling2D::from_config(config))),
+    ("GlobalMaxPooling1D", |config| shared(GlobalMaxPooling1D::from_config(config))),
+    ("GlobalMaxPooling2D", |config| shared(GlobalMaxPooling2D::from_config(config))),
+    ("MaxPooling1D", |config| shared(MaxPooling1D::from_config(config))),
+    ("MaxPooling2D", |config| shared(MaxPooling2D::from_config(config))),
+    ("Reshape", |config| shared(Reshape::from_config(config))),
+];
+
+fn shared<L: Layer + 'static>(layer: Result<L, ConfigError>) -> Result<Arc<dyn Layer>, ConfigError> {
+    Ok(Arc::new(layer?))
+}
+
+/// The constructor of a layer class.
+pub(crate) fn find(class: &str) -> Option<Constructor> {
+    REGISTRY.iter().find(|(name, _)| *name == class).map(|&(_, constructor)| constructor)
+}
+
+/// The names of all layer classes.
+pub(crate) fn class_names() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().map(|&(name, _)| name)
+}

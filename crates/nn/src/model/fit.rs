@@ -1,0 +1,290 @@
+//! Training.
+
+use std::time::Instant;
+
+use stampnet_data::{Dataset, order, split};
+use stampnet_tensor::Tensor;
+
+use super::evaluate::{Tally, all_rows, batches, check_data, check_finite, load};
+use super::program::{Key, Task};
+use super::{Compiled, History, Model};
+use crate::{BatchLog, Callback, Control, EpochLog, NnError, TrainError, TrainLog};
+
+/// How to train. Defaults are Keras's: batches of 32, shuffled, no validation.
+///
+/// ```
+/// use stampnet_nn::{EarlyStopping, FitOptions};
+///
+/// let mut stopping = EarlyStopping::new(2);
+/// let options = FitOptions::new(10).batch_size(128).validation_split(0.2).callback(&mut stopping);
+/// ```
+pub struct FitOptions<'a> {
+    epochs: usize,
+    initial_epoch: usize,
+    batch_size: usize,
+    validation: Option<&'a dyn Dataset>,
+    validation_split: f64,
+    shuffle: bool,
+    seed: Option<u64>,
+    callbacks: Vec<&'a mut dyn Callback>,
+}
+
+impl<'a> FitOptions<'a> {
+    /// Trains until `epochs` epochs are done, counted from the first one ever.
+    pub const fn new(epochs: usize) -> Self {
+        Self {
+            epochs,
+            initial_epoch: 0,
+            batch_size: 32,
+            validation: None,
+            validation_split: 0.0,
+            shuffle: true,
+            seed: None,
+            callbacks: Vec::new(),
+        }
+    }
+
+    /// Sets the epoch to begin with, counted from 0, to go on with an earlier training as if it had not ended.
+    #[must_use]
+    pub const fn initial_epoch(mut self, initial_epoch: usize) -> Self {
+        self.initial_epoch = initial_epoch;
+        self
+    }
+
+    /// Sets the samples in a batch; 32 by default. The last batch of an epoch may have fewer.
+    #[must_use]
+    pub const fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = batch_size;
+        self
+    }
+
+    /// Evaluates on `data` after each epoch.
+    #[must_use]
+    pub const fn validation(mut self, data: &'a dyn Dataset) -> Self {
+        self.validation = Some(data);
+        self
+    }
+
+    /// Holds out this fraction of the samples, drawn at random from the seed, to evaluate on after each epoch. (Keras takes the
+    /// last ones.)
+    #[must_use]
+    pub const fn validation_split(mut self, fraction: f64) -> Self {
+        self.validation_split = fraction;
+        self
+    }
+
+    /// Sets whether each epoch meets the samples in a new order; it does by default.
+    #[must_use]
+    pub const fn shuffle(mut self, shuffle: bool) -> Self {
+        self.shuffle = shuffle;
+        self
+    }
+
+    /// Sets the seed of shuffles, dropout and validation split; the model's by default.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Adds a callback; they are called in the order in which they were added.
+    #[must_use]
+    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
+        self.callbacks.push(callback);
+        self
+    }
+}
+
+/// What one training run works on.
+struct Run<'a> {
+    data: &'a dyn Dataset,
+    /// The samples of `data` to train on.
+    rows: Vec<u32>,
+    validation: Option<(&'a dyn Dataset, Vec<u32>)>,
+    batch_size: usize,
+    shuffle: bool,
+    seed: u64,
+    epochs: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(model: &Model, data: &'a dyn Dataset, options: &FitOptions<'a>) -> Result<Self, NnError> {
+        let &FitOptions { epochs, initial_epoch, batch_size, validation, validation_split, shuffle, .. } = options;
+        let loss = model.loss().ok_or(TrainError::NotCompiled)?;
+        if batch_size == 0 {
+            return Err(TrainError::BatchSize.into());
+        }
+        if epochs <= initial_epoch {
+            return Err(TrainError::Epochs { epochs, initial_epoch }.into());
+        }
+        if !(0.0..1.0).contains(&validation_split) {
+            return Err(TrainError::ValidationSplit { received: validation_split }.into());
+        }
+        check_data(&model.graph, data, Some(loss))?;
+        let seed = options.seed.unwrap_or(model.seed);
+        let (rows, validation) = match validation {
+            Some(_) if validation_split > 0.0 => return Err(TrainError::TwoValidations.into()),
+            Some(validation) => {
+                check_data(&model.graph, validation, Some(loss))?;
+                (all_rows(data), Some((validation, all_rows(validation))))
+            }
+            None if validation_split > 0.0 => {
+                let (rows, held_out) = split(data.len(), validation_split, seed)?;
+                (rows, Some((data, held_out)))
+            }
+            None => (all_rows(data), None),
+        };
+        Ok(Self { data, rows, validation, batch_size, shuffle, seed, epochs })
+    }
+
+    fn batches(&self) -> usize {
+        self.rows.len().div_ceil(self.batch_size)
+    }
+
+    /// The samples in the order in which an epoch meets them.
+    fn order(&self, epoch: usize) -> Vec<u32> {
+        if !self.shuffle {
+            return self.rows.clone();
+        }
+        let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
+        order(self.rows.len(), self.seed, epoch).into_iter().map(|at| self.rows[at as usize]).collect()
+    }
+
+    fn train_log(&self, initial_epoch: usize) -> TrainLog {
+        TrainLog {
+            initial_epoch,
+            epochs: self.epochs,
+            batches: self.batches(),
+            batch_size: self.batch_size,
+            samples: self.rows.len(),
+            validation_samples: self.validation.as_ref().map_or(0, |(_, rows)| rows.len()),
+        }
+    }
+}
+
+impl Model {
+    /// Trains on `data` and says how it went.
+    ///
+    /// The result depends on model, data and options alone: not on the number of threads, nor on whether training was done in
+    /// one call or in several with [`initial_epoch`](FitOptions::initial_epoch).
+    ///
+    /// A callback that stops training within an epoch keeps what was learned so far; the unfinished epoch is not in the
+    /// history.
+    ///
+    /// # Errors
+    /// The model is not compiled; an option is out of range; samples or targets do not fit the model or the loss; a label names
+    /// no class; the data cannot be read; a callback fails; or the loss is not finite any more. In the last case the model has
+    /// the weights from before that epoch, and the optimizer begins anew.
+    pub fn fit<'a>(&mut self, data: &'a dyn Dataset, mut options: FitOptions<'a>) -> Result<History, NnError> {
+        let run = Run::new(self, data, &options)?;
+        let mut callbacks = std::mem::take(&mut options.callbacks);
+        let mut history = History::default();
+        let mut before = Vec::new();
+        let log = run.train_log(options.initial_epoch);
+        for callback in &mut callbacks {
+            callback.on_train_begin(&log)?;
+        }
+        for epoch in options.initial_epoch..run.epochs {
+            self.copy_weights_to(&mut before);
+            let (log, control) = match self.train_epoch(&run, epoch, &mut callbacks) {
+                Err(error) => {
+                    self.undo(&error, &before);
+                    return Err(error);
+                }
+                Ok(None) => break,
+                Ok(Some(log)) => self.end_epoch(&run, log, &mut callbacks)?,
+            };
+            history.push(log);
+            if control == Control::Stop {
+                break;
+            }
+        }
+        for callback in &mut callbacks {
+            callback.on_train_end(self)?;
+        }
+        Ok(history)
+    }
+
+    /// Restores the weights `before` an epoch that ended in a loss that is not finite.
+    fn undo(&mut self, error: &NnError, before: &[Tensor]) {
+        if let NnError::Train(TrainError::Diverged { .. } | TrainError::NotFinite { .. }) = error {
+            self.copy_weights_from(before);
+            if let Some(optimizer) = self.optimizer_mut() {
+                optimizer.reset();
+            }
+        }
+    }
+
+    /// One pass over the training samples; `None` if a callback stopped it.
+    fn train_epoch(
+        &mut self,
+        run: &Run<'_>,
+        epoch: usize,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<Option<EpochLog>, NnError> {
+        let start = Instant::now();
+        let Compiled { optimizer, loss } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
+        let (loss, batch_count) = (*loss, run.batches());
+        let mut tally = Tally::new(loss);
+        let order = run.order(epoch);
+        for (batch, rows) in batches(&order, run.batch_size)?.enumerate() {
+            let key = Key { task: Task::Train(loss), n: rows.len(), seed: run.seed };
+            let program = self.programs.get(&self.graph, key)?;
+            load(program, run.data, rows, loss)?;
+            let step = epoch as u64 * batch_count as u64 + batch as u64;
+            program.train(&mut self.weights, &mut **optimizer, step)?;
+            if !program.loss().is_finite() {
+                check_finite(program, rows)?;
+                return Err(TrainError::Diverged { epoch: epoch + 1, batch: batch + 1, loss: program.loss() }.into());
+            }
+            tally.add(program, |_, _| {});
+            let log = BatchLog {
+                epoch,
+                epochs: run.epochs,
+                batch,
+                batches: batch_count,
+                loss: tally.loss(),
+                accuracy: tally.accuracy(),
+                samples: tally.samples,
+            };
+            let mut control = Control::Continue;
+            for callback in callbacks.iter_mut() {
+                if callback.on_batch_end(&log) == Control::Stop {
+                    control = Control::Stop;
+                }
+            }
+            if control == Control::Stop {
+                return Ok(None);
+            }
+        }
+        Ok(Some(EpochLog {
+            epoch,
+            loss: tally.loss(),
+            accuracy: tally.accuracy(),
+            val_loss: None,
+            val_accuracy: None,
+            seconds: start.elapsed().as_secs_f64(),
+            samples: tally.samples,
+        }))
+    }
+
+    /// Validates and tells the callbacks.
+    fn end_epoch(
+        &mut self,
+        run: &Run<'_>,
+        mut log: EpochLog,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<(EpochLog, Control), NnError> {
+        if let Some((data, rows)) = &run.validation {
+            let evaluation = self.evaluate_rows(*data, rows, run.batch_size)?;
+            (log.val_loss, log.val_accuracy) = (Some(evaluation.loss), evaluation.accuracy);
+        }
+        let mut control = Control::Continue;
+        for callback in callbacks.iter_mut() {
+            if callback.on_epoch_end(&log, self)? == Control::Stop {
+                control = Control::Stop;
+            }
+        }
+        Ok((log, control))
+    }
+}

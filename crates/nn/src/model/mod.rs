@@ -1,0 +1,221 @@
+//! A model: a description with weights, and what can be done with it.
+
+mod evaluate;
+mod file;
+mod fit;
+mod graph;
+mod history;
+mod program;
+mod summary;
+
+use std::collections::BTreeMap;
+
+use stampnet_tensor::{Shape, Tensor};
+
+pub use evaluate::Evaluation;
+pub use file::ModelFileError;
+pub use fit::FitOptions;
+pub(crate) use graph::{Graph, Node};
+pub use history::History;
+
+use self::program::Programs;
+use crate::{Loss, NnError, Optimizer, TrainError};
+
+/// A layer's weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    name: String,
+    tensor: Tensor,
+    trainable: bool,
+}
+
+impl Weight {
+    /// Layer and weight: `conv2d/kernel`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its numbers.
+    pub const fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// Whether the optimizer changes it; others are state, such as moving averages.
+    pub const fn is_trainable(&self) -> bool {
+        self.trainable
+    }
+}
+
+/// A model with weights: made by [`Sequential::build`](crate::Sequential::build) or read by [`Model::load`].
+///
+/// Weights are allocated once. Operations are recorded when a batch size is first met and replayed from then on, so that
+/// training allocates nothing per step.
+pub struct Model {
+    graph: Graph,
+    weights: Vec<Weight>,
+    seed: u64,
+    metadata: BTreeMap<String, String>,
+    compiled: Option<Compiled>,
+    programs: Programs,
+}
+
+/// How to train.
+#[derive(Debug)]
+struct Compiled {
+    optimizer: Box<dyn Optimizer>,
+    loss: Loss,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("sequential", &self.graph.sequential)
+            .field("seed", &self.seed)
+            .field("compiled", &self.compiled)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Gives every weight its first value.
+    pub(crate) fn initialize(graph: Graph, seed: u64) -> Self {
+        let weights = graph.specs().map(|spec| {
+            let tensor = spec.weight.initializer.tensor(spec.weight.shape, seed, spec.layer, spec.position);
+            Weight { name: spec.name, tensor, trainable: spec.weight.trainable }
+        });
+        let weights = weights.collect();
+        Self::with_weights(graph, weights, seed)
+    }
+
+    fn with_weights(graph: Graph, weights: Vec<Weight>, seed: u64) -> Self {
+        let (metadata, programs) = (BTreeMap::new(), Programs::default());
+        Self { graph, weights, seed, metadata, compiled: None, programs }
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &str {
+        &self.graph.sequential.name
+    }
+
+    /// The shape of a sample, without the batch axis.
+    pub const fn input_shape(&self) -> Shape {
+        self.graph.input
+    }
+
+    /// The shape of the output for a sample.
+    pub fn output_shape(&self) -> Shape {
+        self.graph.output()
+    }
+
+    /// The number of weights, trainable or not.
+    pub fn parameters(&self) -> usize {
+        self.weights.iter().map(|weight| weight.tensor.shape().len()).sum()
+    }
+
+    /// The number that everything random comes from.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Notes that are saved with the model, such as the names of its classes.
+    pub const fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// As [`metadata`](Self::metadata), to change.
+    pub const fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
+        &mut self.metadata
+    }
+
+    /// All weights, in the order of the layers.
+    pub fn weights(&self) -> &[Weight] {
+        &self.weights
+    }
+
+    /// The weight of a name such as `conv2d/kernel`.
+    pub fn weight(&self, name: &str) -> Option<&Tensor> {
+        self.weights.iter().find(|weight| weight.name == name).map(|weight| &weight.tensor)
+    }
+
+    /// Overwrites a weight.
+    ///
+    /// # Errors
+    /// There is no such weight, or it has another shape.
+    pub fn set_weight(&mut self, name: &str, value: &Tensor) -> Result<(), NnError> {
+        let Some(weight) = self.weights.iter_mut().find(|weight| weight.name == name) else {
+            return Err(NnError::NoWeight { name: name.to_owned() });
+        };
+        let (expected, received) = (weight.tensor.shape(), value.shape());
+        if expected != received {
+            return Err(NnError::WeightShape {
+                name: name.to_owned(),
+                expected: expected.into(),
+                received: received.into(),
+            });
+        }
+        weight.tensor.data_mut().copy_from_slice(value.data());
+        Ok(())
+    }
+
+    /// Copies all weights into `target`, which is made to fit.
+    pub(crate) fn copy_weights_to(&self, target: &mut Vec<Tensor>) {
+        if target.len() != self.weights.len() {
+            *target = self.weights.iter().map(|weight| weight.tensor.clone()).collect();
+            return;
+        }
+        for (copy, weight) in target.iter_mut().zip(&self.weights) {
+            copy.data_mut().copy_from_slice(weight.tensor.data());
+        }
+    }
+
+    /// Overwrites all weights with what [`copy_weights_to`](Self::copy_weights_to) copied.
+    pub(crate) fn copy_weights_from(&mut self, source: &[Tensor]) {
+        for (weight, copy) in self.weights.iter_mut().zip(source) {
+            weight.tensor.data_mut().copy_from_slice(copy.data());
+        }
+    }
+
+    /// Says how to train: with this optimizer, against this loss. Forgets what an earlier optimizer remembered.
+    ///
+    /// ```
+    /// use stampnet_nn::{Adam, Loss, models};
+    ///
+    /// let mut model = models::book_cnn().build(42)?;
+    /// model.compile(Adam::new(1e-3), Loss::SparseCategoricalCrossentropy)?;
+    /// # Ok::<(), stampnet_nn::NnError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The loss cannot take the model's output: a cross-entropy needs the shape `(classes,)`, with at least two classes.
+    pub fn compile(&mut self, optimizer: impl Optimizer + 'static, loss: Loss) -> Result<(), NnError> {
+        let output = self.graph.output();
+        if loss.is_cross_entropy() && (output.rank() != 1 || output.len() < 2) {
+            let layer = self.graph.last().label();
+            return Err(TrainError::LossOutput { loss, layer, output: output.into() }.into());
+        }
+        self.compiled = Some(Compiled { optimizer: Box::new(optimizer), loss });
+        Ok(())
+    }
+
+    /// The loss that the model was compiled with.
+    pub fn loss(&self) -> Option<Loss> {
+        self.compiled.as_ref().map(|compiled| compiled.loss)
+    }
+
+    /// The optimizer that the model was compiled with, to change its learning rate.
+    pub fn optimizer_mut(&mut self) -> Option<&mut dyn Optimizer> {
+        self.compiled.as_mut().map(|compiled| &mut *compiled.optimizer as &mut dyn Optimizer)
+    }
+
+    /// A table of the layers, their output shapes and numbers of weights, as Keras prints it.
+    ///
+    /// `width` is the width of the table in characters, at least 40; Keras takes the terminal's less 4, at most 88.
+    pub fn summary(&self, width: usize) -> String {
+        summary::render(&self.graph, width)
+    }
+
+    /// The model's description in Keras's JSON, as `model.to_json()` writes it.
+    pub fn to_json(&self) -> String {
+        self.graph.sequential.to_json()
+    }
+}
