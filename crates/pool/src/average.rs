@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
 use stampnet_geometry::{Axis, PoolGeometry};
 use stampnet_simd::{Kernel, Level, Simd};
 
-use crate::cells::{Seen, Share, gather};
+use crate::cells::{Output, Share, each_cell};
 use crate::error::{check_length, dims_of};
 use crate::lanes::Lanes;
-use crate::share::rows_per_task;
+use crate::share::each_task;
 use crate::sum::window_sum;
 use crate::windows::{Reduce, Window, each_window};
 use crate::{AverageForward, AverageGradInput, PoolError};
@@ -21,17 +20,26 @@ use crate::{AverageForward, AverageGradInput, PoolError};
 ///
 /// # Errors
 /// A slice has the wrong length.
+///
+/// ```
+/// use stampnet_geometry::{Nhwc, Padding, PoolGeometry, PoolOptions};
+/// use stampnet_pool::{AverageForward, average_forward};
+/// use stampnet_simd::Level;
+///
+/// // Keras's AveragePooling1D(3, strides=1, padding="same"): the windows at the ends have two cells.
+/// let options = PoolOptions::new((1, 3)).stride(1).padding(Padding::Same);
+/// let geometry = PoolGeometry::new(Nhwc { n: 1, h: 1, w: 6, c: 1 }, &options)?;
+/// let mut y = [0.0; 6];
+/// let arguments = AverageForward { input: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], output: &mut y };
+/// average_forward(&geometry, Level::current(), arguments)?;
+/// assert_eq!(y, [1.5, 2.0, 3.0, 4.0, 5.0, 5.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn average_forward(g: &PoolGeometry, level: Level, arguments: AverageForward<'_>) -> Result<(), PoolError> {
     check_forward(g, g.n(), &arguments)?;
     let AverageForward { input, output } = arguments;
-    let (rows, len) = (g.n() * g.h().output(), g.w().output() * g.c());
-    let task_rows = rows_per_task(g, rows);
-    if task_rows == rows {
-        level.run(Forward { g, input, first_row: 0, output });
-        return Ok(());
-    }
-    output.par_chunks_mut(task_rows * len).enumerate().for_each(|(task, output)| {
-        level.run(Forward { g, input, first_row: task * task_rows, output });
+    each_task(g, g.n() * g.h().output(), output, |first_row, output| {
+        level.run(Forward { g, input, first_row, output });
     });
     Ok(())
 }
@@ -55,14 +63,8 @@ pub fn average_forward_sample(g: &PoolGeometry, level: Level, arguments: Average
 pub fn average_grad_input(g: &PoolGeometry, level: Level, arguments: AverageGradInput<'_>) -> Result<(), PoolError> {
     check_grad_input(g, g.n(), &arguments)?;
     let AverageGradInput { grad_output, grad_input } = arguments;
-    let (rows, len) = (g.n() * g.h().input(), g.w().input() * g.c());
-    let task_rows = rows_per_task(g, rows);
-    if task_rows == rows {
-        level.run(GradInput { g, grad_output, first_row: 0, grad_input });
-        return Ok(());
-    }
-    grad_input.par_chunks_mut(task_rows * len).enumerate().for_each(|(task, grad_input)| {
-        level.run(GradInput { g, grad_output, first_row: task * task_rows, grad_input });
+    each_task(g, g.n() * g.h().input(), grad_input, |first_row, grad_input| {
+        level.run(GradInput { g, grad_output, first_row, grad_input });
     });
     Ok(())
 }
@@ -120,12 +122,13 @@ struct Average<'a> {
 
 impl<S: Simd> Reduce<S> for Average<'_> {
     #[inline(always)]
-    fn reduce(&mut self, lanes: Lanes<S>, window: Window) {
+    fn reduce<const B: usize>(&mut self, lanes: Lanes<S>, window: Window) {
         let simd = lanes.simd();
         let cells = simd.splat((window.rows * window.columns) as f32);
-        let average = simd.div(window_sum(lanes, self.input, window), cells);
-        // SAFETY: the window's output lies in these rows.
-        unsafe { lanes.store(self.output, window.output, average) };
+        for (b, sum) in window_sum::<S, B>(lanes, self.input, window).into_iter().enumerate() {
+            // SAFETY: the window's output lies in these rows.
+            unsafe { lanes.store(self.output, window.output + b * S::LANES, simd.div(sum, cells)) };
+        }
     }
 }
 
@@ -147,7 +150,7 @@ impl Kernel for GradInput<'_> {
         let whole = 1.0 / (down.kernel() * across.kernel()) as f32;
         let (whole_down, whole_across) = (down.interior(), across.interior());
         let shares = Shares { grad_output, down, across, whole_down, whole_across, whole };
-        gather(simd, g, first_row, grad_input, &shares);
+        each_cell(simd, g, first_row, grad_input, &shares);
     }
 }
 
@@ -163,15 +166,22 @@ struct Shares<'a> {
 }
 
 impl<S: Simd> Share<S> for Shares<'_> {
+    type Grad = S::F32;
+
     #[inline(always)]
-    fn share(&self, lanes: Lanes<S>, window: Seen) -> S::F32 {
+    fn grad(&self, lanes: Lanes<S>, window: Output) -> S::F32 {
         let share = if self.whole_down.contains(&window.y) && self.whole_across.contains(&window.x) {
             self.whole
         } else {
             1.0 / (self.down.taps_of_output(window.y).len() * self.across.taps_of_output(window.x).len()) as f32
         };
         // SAFETY: the window's output lies in the batch.
-        let grad = unsafe { lanes.load(self.grad_output, window.output) };
+        let grad = unsafe { lanes.load(self.grad_output, window.index) };
         lanes.simd().mul(grad, lanes.simd().splat(share))
+    }
+
+    #[inline(always)]
+    fn share(_: Lanes<S>, grad: S::F32, _: usize) -> S::F32 {
+        grad
     }
 }

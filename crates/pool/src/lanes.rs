@@ -9,12 +9,16 @@ pub(crate) struct Lanes<S> {
     count: usize,
 }
 
-/// Where vectors begin that together cover `c` channels, at least one vector's worth. The last one reaches back over
-/// channels that another has done already, which is cheaper than a mask; what is done with them must not mind.
+/// Vectors that are handled together in large windows: with the positions of maxima, eight accumulators.
+pub(crate) const BLOCK: usize = 4;
+
+/// Where vectors begin that together cover the channels `start..c`, where `c` is at least a vector's worth. The last one
+/// reaches back over channels that another has done already, which is cheaper than a mask; what is done with them must
+/// not mind.
 #[inline(always)]
-pub(crate) fn vectors<S: Simd>(c: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn vectors<S: Simd>(start: usize, c: usize) -> impl Iterator<Item = usize> {
     let last = c - S::LANES;
-    (0..c.div_ceil(S::LANES)).map(move |vector| (vector * S::LANES).min(last))
+    (start..c).step_by(S::LANES).map(move |channel| channel.min(last))
 }
 
 impl<S: Simd> Lanes<S> {
@@ -34,6 +38,21 @@ impl<S: Simd> Lanes<S> {
     #[inline(always)]
     pub(crate) fn simd(self) -> S {
         self.simd
+    }
+
+    /// Reads `B` neighbouring vectors. Only whole vectors have neighbours.
+    ///
+    /// # Safety
+    /// `values[at..]` must hold as many numbers as they have lanes.
+    #[inline(always)]
+    pub(crate) unsafe fn load_block<const B: usize>(self, values: &[f32], at: usize) -> [S::F32; B] {
+        debug_assert!(B == 1 || self.count == S::LANES);
+        let mut block = [self.simd.splat(0.0); B];
+        for (b, vector) in block.iter_mut().enumerate() {
+            // SAFETY: the caller vouches for the numbers of every vector.
+            *vector = unsafe { self.load(values, at + b * S::LANES) };
+        }
+        block
     }
 
     /// Reads the lanes from `values[at..]`; lanes beyond them are zero.

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 use stampnet_geometry::PoolGeometry;
 use stampnet_simd::{Kernel, Level, Simd};
 
-use crate::cells::{Seen, Share, gather};
+use crate::cells::{Output, Share, each_cell};
 use crate::error::{check_argmax_fits, check_length, dims_of};
 use crate::lanes::Lanes;
-use crate::share::rows_per_task;
+use crate::share::{each_task, rows_per_task};
 use crate::windows::{Reduce, Window, each_window};
 use crate::{MaxForward, MaxGradInput, PoolError};
 
@@ -21,22 +21,24 @@ use crate::{MaxForward, MaxGradInput, PoolError};
 pub fn max_forward(g: &PoolGeometry, level: Level, arguments: MaxForward<'_>) -> Result<(), PoolError> {
     check_forward(g, g.n(), &arguments)?;
     let MaxForward { input, output, argmax } = arguments;
-    let (rows, len) = (g.n() * g.h().output(), g.w().output() * g.c());
-    let task_rows = rows_per_task(g, rows);
-    let run = |task: usize, output: &mut [f32], argmax: &mut [u32]| {
-        level.run(Forward { g, input, first_row: task * task_rows, output, argmax });
+    let rows = g.n() * g.h().output();
+    let run = |first_row: usize, output: &mut [f32], argmax: &mut [u32]| {
+        level.run(Forward { g, input, first_row, output, argmax });
     };
-    match argmax {
-        _ if task_rows == rows => run(0, output, argmax.unwrap_or_default()),
-        None => {
-            output.par_chunks_mut(task_rows * len).enumerate().for_each(|(task, output)| run(task, output, &mut []))
-        }
-        Some(argmax) => output
-            .par_chunks_mut(task_rows * len)
-            .zip(argmax.par_chunks_mut(task_rows * len))
-            .enumerate()
-            .for_each(|(task, (output, argmax))| run(task, output, argmax)),
+    let Some(argmax) = argmax else {
+        each_task(g, rows, output, |first_row, output| run(first_row, output, &mut []));
+        return Ok(());
+    };
+    let (task_rows, row_len) = (rows_per_task(g, rows), output.len() / rows);
+    if task_rows == rows {
+        run(0, output, argmax);
+        return Ok(());
     }
+    output
+        .par_chunks_mut(task_rows * row_len)
+        .zip(argmax.par_chunks_mut(task_rows * row_len))
+        .enumerate()
+        .for_each(|(task, (output, argmax))| run(task * task_rows, output, argmax));
     Ok(())
 }
 
@@ -58,17 +60,25 @@ pub fn max_forward_sample(g: &PoolGeometry, level: Level, arguments: MaxForward<
 ///
 /// # Errors
 /// A slice has the wrong length, or the window is too large for an argmax.
+///
+/// ```
+/// use stampnet_geometry::{Nhwc, PoolGeometry, PoolOptions};
+/// use stampnet_pool::{MaxGradInput, max_grad_input};
+/// use stampnet_simd::Level;
+///
+/// // Two windows of two cells; the maximum of the first is its second cell, that of the second its first.
+/// let geometry = PoolGeometry::new(Nhwc { n: 1, h: 1, w: 4, c: 1 }, &PoolOptions::new((1, 2)))?;
+/// let mut grad_input = [0.0; 4];
+/// let arguments = MaxGradInput { grad_output: &[5.0, 7.0], argmax: &[1, 0], grad_input: &mut grad_input };
+/// max_grad_input(&geometry, Level::current(), arguments)?;
+/// assert_eq!(grad_input, [0.0, 5.0, 7.0, 0.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn max_grad_input(g: &PoolGeometry, level: Level, arguments: MaxGradInput<'_>) -> Result<(), PoolError> {
     check_grad_input(g, g.n(), &arguments)?;
     let MaxGradInput { grad_output, argmax, grad_input } = arguments;
-    let (rows, len) = (g.n() * g.h().input(), g.w().input() * g.c());
-    let task_rows = rows_per_task(g, rows);
-    if task_rows == rows {
-        level.run(GradInput { g, grad_output, argmax, first_row: 0, grad_input });
-        return Ok(());
-    }
-    grad_input.par_chunks_mut(task_rows * len).enumerate().for_each(|(task, grad_input)| {
-        level.run(GradInput { g, grad_output, argmax, first_row: task * task_rows, grad_input });
+    each_task(g, g.n() * g.h().input(), grad_input, |first_row, grad_input| {
+        level.run(GradInput { g, grad_output, argmax, first_row, grad_input });
     });
     Ok(())
 }
@@ -136,26 +146,31 @@ struct Maximum<'a, const ARGMAX: bool> {
 
 impl<S: Simd, const ARGMAX: bool> Reduce<S> for Maximum<'_, ARGMAX> {
     #[inline(always)]
-    fn reduce(&mut self, lanes: Lanes<S>, window: Window) {
+    fn reduce<const B: usize>(&mut self, lanes: Lanes<S>, window: Window) {
         let simd = lanes.simd();
         // SAFETY: the cells of a window lie inside the input.
-        let mut maximum = unsafe { lanes.load(self.input, window.cell(0, 0)) };
-        let mut position = simd.splat_u32(window.position as u32);
+        let mut maxima = unsafe { lanes.load_block::<B>(self.input, window.cell(0, 0)) };
+        let mut positions = [simd.splat_u32(window.position as u32); B];
         for p in 0..window.rows {
             for q in usize::from(p == 0)..window.columns {
+                let here = simd.splat_u32((window.position + p * window.kernel_width + q) as u32);
                 // SAFETY: as above.
-                let value = unsafe { lanes.load(self.input, window.cell(p, q)) };
-                let wins = simd.above(value, maximum);
-                maximum = simd.select(wins, value, maximum);
-                let here = window.position + p * window.kernel_width + q;
-                position = simd.select_u32(wins, simd.splat_u32(here as u32), position);
+                let values = unsafe { lanes.load_block::<B>(self.input, window.cell(p, q)) };
+                for b in 0..B {
+                    let wins = simd.above(values[b], maxima[b]);
+                    maxima[b] = simd.select(wins, values[b], maxima[b]);
+                    positions[b] = simd.select_u32(wins, here, positions[b]);
+                }
             }
         }
-        // SAFETY: the window's output lies in these rows; ARGMAX says that argmax is as long as output.
-        unsafe {
-            lanes.store(self.output, window.output, maximum);
-            if ARGMAX {
-                lanes.store_u32(self.argmax, window.output, position);
+        for b in 0..B {
+            let output = window.output + b * S::LANES;
+            // SAFETY: the window's output lies in these rows; ARGMAX says that argmax is as long as output.
+            unsafe {
+                lanes.store(self.output, output, maxima[b]);
+                if ARGMAX {
+                    lanes.store_u32(self.argmax, output, positions[b]);
+                }
             }
         }
     }
@@ -176,7 +191,7 @@ impl Kernel for GradInput<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { g, grad_output, argmax, first_row, grad_input } = self;
-        gather(simd, g, first_row, grad_input, &Winners { grad_output, argmax });
+        each_cell(simd, g, first_row, grad_input, &Winners { grad_output, argmax });
     }
 }
 
@@ -187,13 +202,17 @@ struct Winners<'a> {
 }
 
 impl<S: Simd> Share<S> for Winners<'_> {
+    type Grad = (S::F32, S::U32);
+
     #[inline(always)]
-    fn share(&self, lanes: Lanes<S>, window: Seen) -> S::F32 {
-        let simd = lanes.simd();
+    fn grad(&self, lanes: Lanes<S>, window: Output) -> Self::Grad {
         // SAFETY: the window's output lies in the batch.
-        let (grad, position) =
-            unsafe { (lanes.load(self.grad_output, window.output), lanes.load_u32(self.argmax, window.output)) };
-        let stands_here = simd.equal_u32(position, simd.splat_u32(window.position as u32));
-        simd.select(stands_here, grad, simd.splat(0.0))
+        unsafe { (lanes.load(self.grad_output, window.index), lanes.load_u32(self.argmax, window.index)) }
+    }
+
+    #[inline(always)]
+    fn share(lanes: Lanes<S>, (grad, winner): Self::Grad, position: usize) -> S::F32 {
+        let simd = lanes.simd();
+        simd.select(simd.equal_u32(winner, simd.splat_u32(position as u32)), grad, simd.splat(0.0))
     }
 }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use stampnet_geometry::PoolGeometry;
 use stampnet_simd::Simd;
 
-use crate::lanes::{Lanes, vectors};
+use crate::lanes::{BLOCK, Lanes, vectors};
 
-/// The input cells under one window, for one vector of channels. Padding is cut off, so a loop over them needs no test.
+/// The input cells under one window, for some vectors of channels. Padding is cut off, so a loop over them needs no test.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
     /// Input rows.
@@ -35,6 +35,12 @@ impl Window {
         self.input + row * self.row_len + column * self.cell_len
     }
 
+    /// The same window for the channels from `channel` on.
+    #[inline(always)]
+    fn at_channel(self, channel: usize) -> Self {
+        Self { output: self.output + channel, input: self.input + channel, ..self }
+    }
+
     /// The same window with its sizes as constants, if it is a whole square of `K` cells a side.
     #[inline(always)]
     fn whole_square<const K: usize>(self, kernel_height: usize) -> Option<Self> {
@@ -46,8 +52,9 @@ impl Window {
 /// What a forward pass does with a window. A trait, and not a closure, because a closure cannot be marked as
 /// `#[inline(always)]`, and without that it may lose the instruction set.
 pub(crate) trait Reduce<S: Simd> {
-    /// Reads the cells of `window` and writes its output. May be called twice for the same channels.
-    fn reduce(&mut self, lanes: Lanes<S>, window: Window);
+    /// Reads the cells of `window` and writes its output, for `B` neighbouring vectors. May be called twice for the same
+    /// channels.
+    fn reduce<const B: usize>(&mut self, lanes: Lanes<S>, window: Window);
 }
 
 /// Reduces the windows of `rows`, every channel of them. Row `r` is output row `r % oh` of sample `r / oh`.
@@ -73,27 +80,33 @@ pub(crate) fn each_window<S: Simd>(simd: S, g: &PoolGeometry, rows: Range<usize>
                 row_len: w.input() * c,
                 cell_len: c,
             };
-            // The common windows get their own copies of the code, in which the loops over cells unroll.
+            // The common windows get their own copies of the code, in which the loops over cells unroll. Larger ones take
+            // several vectors at once: neighbouring cache lines are then read together, and the vectors' chains of
+            // operations run side by side.
             if let Some(window) = window.whole_square::<2>(h.kernel()) {
-                each_vector(simd, window, to);
+                each_vector(simd, window, 0, to);
             } else if let Some(window) = window.whole_square::<3>(h.kernel()) {
-                each_vector(simd, window, to);
+                each_vector(simd, window, 0, to);
             } else {
-                each_vector(simd, window, to);
+                let blocks = c / (BLOCK * S::LANES);
+                for block in 0..blocks {
+                    to.reduce::<BLOCK>(Lanes::all(simd), window.at_channel(block * BLOCK * S::LANES));
+                }
+                each_vector(simd, window, blocks * BLOCK * S::LANES, to);
             }
             output += c;
         }
     }
 }
 
+/// Reduces the channels from `start` on, vector by vector.
 #[inline(always)]
-fn each_vector<S: Simd>(simd: S, window: Window, to: &mut impl Reduce<S>) {
+fn each_vector<S: Simd>(simd: S, window: Window, start: usize, to: &mut impl Reduce<S>) {
     let c = window.cell_len;
     if let Some(lanes) = Lanes::fewer(simd, c) {
-        return to.reduce(lanes, window);
+        return to.reduce::<1>(lanes, window);
     }
-    for channel in vectors::<S>(c) {
-        let (input, output) = (window.input + channel, window.output + channel);
-        to.reduce(Lanes::all(simd), Window { input, output, ..window });
+    for channel in vectors::<S>(start, c) {
+        to.reduce::<1>(Lanes::all(simd), window.at_channel(channel));
     }
 }

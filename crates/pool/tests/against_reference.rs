@@ -59,7 +59,9 @@ fn check_max(problem: &PoolProblem, input: &[f32], grad_output: &[f32]) -> Resul
         named(level, same_bits(in_axes, &grad_input, &want_grad))?;
 
         let (in_len, out_len) = (g.input().sample_len(), g.output().sample_len());
-        (output.fill(POISON), argmax.fill(POISON_POSITION), grad_input.fill(POISON));
+        output.fill(POISON);
+        argmax.fill(POISON_POSITION);
+        grad_input.fill(POISON);
         for n in 0..g.n() {
             let (ins, outs) = (n * in_len..(n + 1) * in_len, n * out_len..(n + 1) * out_len);
             let argmax = &mut argmax[outs.clone()];
@@ -107,9 +109,18 @@ fn magnitudes(values: &[f32]) -> Vec<f32> {
     values.iter().map(|x| x.abs()).collect()
 }
 
+/// Pooling of any number of channels: fewer than a vector, whole vectors, blocks of vectors, and what is left over.
+fn pool() -> impl Strategy<Value = PoolProblem> {
+    let channels = prop_oneof![4 => Just(None), 1 => (41..=150_usize).prop_map(Some)];
+    (strategy::pool(), channels).prop_map(|(mut problem, many)| {
+        problem.input.c = many.unwrap_or(problem.input.c);
+        problem
+    })
+}
+
 /// Windows of two, four and eight cells without padding: shares of whole numbers are exact.
 fn power_of_two_windows() -> impl Strategy<Value = PoolProblem> {
-    (strategy::pool(), 0..=1_u32, 0..=2_u32).prop_map(|(mut problem, h, w)| {
+    (pool(), 0..=1_u32, 0..=2_u32).prop_map(|(mut problem, h, w)| {
         let (kh, kw) = (1 << h, 1 << w);
         problem.input = Nhwc { h: problem.input.h + kh, w: problem.input.w + kw, ..problem.input };
         problem.options.pool = (kh, kw).into();
@@ -123,7 +134,7 @@ proptest! {
 
     /// Whole numbers from -4 to 4: ties in most windows, and exact sums of gradients.
     #[test]
-    fn maximum_of_ties(problem in strategy::pool(), seed: u64) {
+    fn maximum_of_ties(problem in pool(), seed: u64) {
         let g = problem.geometry();
         let input = Fill::Integers.vec(seed, 0, g.input().len());
         let grad_output = Fill::Integers.vec(seed, 1, g.output().len());
@@ -132,7 +143,7 @@ proptest! {
 
     /// NaNs, infinities and zeros of both signs among the numbers.
     #[test]
-    fn maximum_of_special_values(problem in strategy::pool(), seed: u64) {
+    fn maximum_of_special_values(problem in pool(), seed: u64) {
         let g = problem.geometry();
         let special = [f32::NAN, f32::NEG_INFINITY, -0.0, 0.0, f32::MIN_POSITIVE / 2.0, f32::INFINITY, -1.0, f32::MIN, 1.0];
         let pick = |x: f32| special[(x + 4.0) as usize];
@@ -143,7 +154,7 @@ proptest! {
 
     /// The sum is exact, so the average is the quotient, rounded once, for every number of cells.
     #[test]
-    fn average_of_whole_numbers_is_exact(problem in strategy::pool(), seed: u64) {
+    fn average_of_whole_numbers_is_exact(problem in pool(), seed: u64) {
         let g = problem.geometry();
         let input = Fill::Integers.vec(seed, 0, g.input().len());
         let want = reference_average(&problem, &input);
@@ -163,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn average_of_real_numbers(problem in strategy::pool(), seed: u64) {
+    fn average_of_real_numbers(problem in pool(), seed: u64) {
         let g = problem.geometry();
         let input = Fill::Reals.vec(seed, 0, g.input().len());
         let grad_output = Fill::Reals.vec(seed, 1, g.output().len());
@@ -199,7 +210,7 @@ proptest! {
 
     /// `<average(x), y> = <x, grad(y)>`: the gradient is the transpose of the forward pass.
     #[test]
-    fn the_average_gradient_is_the_adjoint(problem in strategy::pool(), seed: u64) {
+    fn the_average_gradient_is_the_adjoint(problem in pool(), seed: u64) {
         let g = problem.geometry();
         let x = Fill::Reals.vec(seed, 0, g.input().len());
         let y = Fill::Reals.vec(seed, 1, g.output().len());
@@ -215,7 +226,7 @@ proptest! {
 
     /// Any positions, also such as no forward pass writes: nothing is read or written out of place.
     #[test]
-    fn stray_positions_give_their_gradient_to_nobody(problem in strategy::pool(), seed: u64) {
+    fn stray_positions_give_their_gradient_to_nobody(problem in pool(), seed: u64) {
         let g = problem.geometry();
         let grad_output = Fill::Integers.vec(seed, 1, g.output().len());
         let cells = (problem.options.pool.h * problem.options.pool.w) as u32;
