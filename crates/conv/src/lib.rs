@@ -36,6 +36,7 @@ mod im2col;
 mod parts;
 mod plan;
 mod pointwise;
+mod pooled;
 mod reference;
 mod scratch;
 
@@ -43,3 +44,4 @@ pub use algorithm::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
 pub use bias::grad_bias;
 pub use error::ConvError;
 pub use plan::{ConvPlan, algorithms};
+pub use pooled::{ConvPoolPlan, PooledForward, PooledGradInput, PooledGradWeight};

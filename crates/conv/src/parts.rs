@@ -33,7 +33,8 @@ impl Parts {
         Self { items, per_part, result_len }
     }
 
-    fn count(&self) -> usize {
+    /// The number of parts.
+    pub(crate) fn count(&self) -> usize {
         self.items.div_ceil(self.per_part)
     }
 

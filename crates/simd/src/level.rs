@@ -203,6 +203,7 @@ mod tests {
                 out.push(lanes);
             }
             out.push(vec![s.sum(v)]);
+            out.push(vec![s.bits(s.above(v, s.splat(0.0))) as f32]);
             out
         }
     }
@@ -225,6 +226,8 @@ mod tests {
                 assert_eq!(got[6 + n], want, "{level} partial {n}");
             }
             assert_eq!(got[7 + lanes], [numbers.iter().sum::<f32>()], "{level} sum");
+            let positive = (0..lanes).filter(|&i| numbers[i] > 0.0).map(|i| 1 << i).sum::<u32>();
+            assert_eq!(got[8 + lanes], [positive as f32], "{level} bits");
         }
     }
 

@@ -85,6 +85,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn bits(self, mask: u32x4) -> u32 {
+        mask.to_bitmask()
+    }
+
+    #[inline(always)]
     fn select(self, mask: u32x4, a: f32x4, b: f32x4) -> f32x4 {
         cast::<_, f32x4>(mask).select(a, b)
     }

@@ -105,6 +105,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn bits(self, mask: __m256) -> u32 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_movemask_ps(mask) as u32 }
+    }
+
+    #[inline(always)]
     fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe { _mm256_blendv_ps(b, a, mask) }
@@ -251,6 +257,11 @@ impl Simd for Avx512 {
     fn above(self, a: __m512, b: __m512) -> __mmask16 {
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe { _mm512_mask_cmp_ps_mask::<_CMP_NGE_UQ>(_mm512_cmp_ps_mask::<_CMP_ORD_Q>(b, b), b, a) }
+    }
+
+    #[inline(always)]
+    fn bits(self, mask: __mmask16) -> u32 {
+        u32::from(mask)
     }
 
     #[inline(always)]

@@ -9,10 +9,10 @@
 
 mod accumulate;
 mod correlate;
-mod grad_weight;
+pub(crate) mod grad_weight;
 mod pack;
 pub(crate) mod pad;
-mod product;
+pub(crate) mod product;
 mod sweep;
 
 use stampnet_geometry::ConvGeometry;
@@ -20,7 +20,8 @@ use stampnet_simd::Level;
 
 use crate::algorithm::{Algorithm, Site};
 use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
-use product::Product;
+use pad::Dense;
+use product::{Operands, Product};
 
 /// The algorithm `direct`.
 pub(crate) struct Direct;
@@ -54,18 +55,24 @@ impl Algorithm for Direct {
 
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
         let Forward { input, weight, bias, activation, output } = arguments;
-        Product::forward(site.geometry)
-            .run(site, product::Operands { source: input, weight, bias, activation, target: output });
+        let product = Product::forward(site.geometry);
+        product.pack(site.level, weight, site.workspace);
+        let source = &Dense { data: input, len: site.geometry.input().sample_len() };
+        product.run(site.level, Operands { source, packed: site.workspace, bias, activation, target: output });
     }
 
     fn grad_input(&self, site: Site<'_>, arguments: GradInput<'_>) {
         let GradInput { grad_output, weight, grad_input } = arguments;
+        let product = Product::grad_input(site.geometry);
+        product.pack(site.level, weight, site.workspace);
+        let source = &Dense { data: grad_output, len: site.geometry.output().sample_len() };
         let (bias, activation) = (None, Activation::Linear);
-        let operands = product::Operands { source: grad_output, weight, bias, activation, target: grad_input };
-        Product::grad_input(site.geometry).run(site, operands);
+        product.run(site.level, Operands { source, packed: site.workspace, bias, activation, target: grad_input });
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
-        grad_weight::run(site, arguments);
+        let GradWeight { input, grad_output, grad_weight } = arguments;
+        let grad_output = &Dense { data: grad_output, len: site.geometry.output().sample_len() };
+        grad_weight::run(site, grad_weight::Operands { input, grad_output, grad_weight });
     }
 }

@@ -1,4 +1,4 @@
-//! Padded copies.
+//! Padded copies, and the samples that they are made of.
 
 /// A part of an image of rows by columns by channels, with a border: which cells a padded copy has.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,16 @@ impl PaddedPart {
         self.size[0] * self.size[1] * self.image[2]
     }
 
+    /// Elements of a row of the copy.
+    pub(crate) const fn row_len(&self) -> usize {
+        self.size[1] * self.image[2]
+    }
+
+    /// Whether no cell lies in the padding, so that no copy is needed.
+    pub(crate) fn lies_inside(&self) -> bool {
+        self.before == [0, 0] && self.first_row + self.size[0] <= self.image[0] && self.size[1] <= self.image[1]
+    }
+
     /// Overwrites `padded` with the part; cells outside the image are zero.
     pub(crate) fn copy(&self, image: &[f32], padded: &mut [f32]) {
         let [rows, columns, channels] = self.image;
@@ -36,5 +46,50 @@ impl PaddedPart {
                 None => padded.fill(0.0),
             }
         }
+    }
+}
+
+impl PaddedPart {
+    /// Overwrites the image with what lies inside the border of `padded`, a copy that begins at padded row 0; cells that
+    /// the copy does not reach are zero.
+    pub(crate) fn copy_back(&self, padded: &[f32], image: &mut [f32]) {
+        let [_, columns, channels] = self.image;
+        let [top, left] = self.before;
+        let copied = columns.min(self.size[1].saturating_sub(left)) * channels;
+        let padded = padded.chunks_exact(self.row_len()).skip(top).map(Some).chain(std::iter::repeat(None));
+        for (image, padded) in image.chunks_exact_mut(columns * channels).zip(padded) {
+            let (inside, outside) = image.split_at_mut(if padded.is_some() { copied } else { 0 });
+            if let Some(padded) = padded.filter(|_| copied > 0) {
+                inside.copy_from_slice(&padded[left * channels..][..copied]);
+            }
+            outside.fill(0.0);
+        }
+    }
+}
+
+/// A batch of samples that a kernel reads.
+pub(crate) trait Samples: Sync {
+    /// Sample `n` as it lies in memory, if it does.
+    fn sample(&self, n: usize) -> Option<&[f32]>;
+
+    /// Overwrites `padded` with a part of sample `n`.
+    fn copy(&self, n: usize, part: &PaddedPart, padded: &mut [f32]);
+}
+
+/// Samples that follow each other in memory.
+pub(crate) struct Dense<'a> {
+    /// All samples.
+    pub(crate) data: &'a [f32],
+    /// Elements of a sample.
+    pub(crate) len: usize,
+}
+
+impl Samples for Dense<'_> {
+    fn sample(&self, n: usize) -> Option<&[f32]> {
+        Some(&self.data[n * self.len..][..self.len])
+    }
+
+    fn copy(&self, n: usize, part: &PaddedPart, padded: &mut [f32]) {
+        part.copy(&self.data[n * self.len..][..self.len], padded);
     }
 }

@@ -7,9 +7,8 @@ use stampnet_simd::Level;
 
 use super::correlate::{Correlate, Grid, Taps};
 use super::pack::Weights;
-use super::pad::PaddedPart;
+use super::pad::{PaddedPart, Samples};
 use super::sweep::AxisSweep;
-use crate::algorithm::Site;
 use crate::{Activation, scratch};
 
 /// Samples from which on a task is a whole sample.
@@ -22,7 +21,7 @@ const PART_BYTES: usize = 256 << 10;
 const PART_PIXELS: usize = 112;
 
 /// A correlation of images with weights, along both axes.
-pub(super) struct Product {
+pub(crate) struct Product {
     h: AxisSweep,
     w: AxisSweep,
     /// Channels of the image that is read, over all groups.
@@ -36,12 +35,13 @@ pub(super) struct Product {
 }
 
 /// What a product reads and writes.
-pub(super) struct Operands<'a> {
-    pub(super) source: &'a [f32],
-    pub(super) weight: &'a [f32],
-    pub(super) bias: Option<&'a [f32]>,
-    pub(super) activation: Activation,
-    pub(super) target: &'a mut [f32],
+pub(crate) struct Operands<'a> {
+    pub(crate) source: &'a dyn Samples,
+    /// From [`Product::pack`].
+    pub(crate) packed: &'a [f32],
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) activation: Activation,
+    pub(crate) target: &'a mut [f32],
 }
 
 /// One remainder of the rows, one of the columns, one group.
@@ -53,7 +53,7 @@ struct Cell {
 
 impl Product {
     /// Reads the input, writes the output.
-    pub(super) const fn forward(g: &ConvGeometry) -> Self {
+    pub(crate) const fn forward(g: &ConvGeometry) -> Self {
         Self {
             h: AxisSweep::forward(g.h()),
             w: AxisSweep::forward(g.w()),
@@ -66,7 +66,7 @@ impl Product {
     }
 
     /// Reads the output's gradient, writes the input's.
-    pub(super) fn grad_input(g: &ConvGeometry) -> Self {
+    pub(crate) fn grad_input(g: &ConvGeometry) -> Self {
         Self {
             h: AxisSweep::grad_input(g.h()),
             w: AxisSweep::grad_input(g.w()),
@@ -98,7 +98,7 @@ impl Product {
     }
 
     /// Elements of all packed weights.
-    pub(super) fn packed_len(&self, lanes: usize) -> usize {
+    pub(crate) fn packed_len(&self, lanes: usize) -> usize {
         self.cells().map(|cell| self.weights(&[], cell).packed_len(lanes)).sum()
     }
 
@@ -112,53 +112,56 @@ impl Product {
         steps.div_ceil(parts) * self.h.phases
     }
 
-    /// Overwrites the target.
-    pub(super) fn run(&self, site: Site<'_>, operands: Operands<'_>) {
-        let Operands { source, weight, bias, activation, target } = operands;
-        let level = site.level;
-        let mut packed = &mut *site.workspace;
+    /// Overwrites `packed`, which has [`packed_len`](Self::packed_len) elements, with all weights from their HWIO array.
+    pub(crate) fn pack(&self, level: Level, weight: &[f32], mut packed: &mut [f32]) {
         for cell in self.cells() {
             let weights = self.weights(weight, cell);
             let part =
-                packed.split_off_mut(..weights.packed_len(level.lanes())).expect("the workspace holds all weights");
+                packed.split_off_mut(..weights.packed_len(level.lanes())).expect("there is room for all weights");
             weights.pack(level.lanes(), part);
         }
-        let packed = &*site.workspace;
-        let sample_len = self.h.image * self.w.image * self.channels;
+    }
+
+    /// Overwrites the target.
+    pub(crate) fn run(&self, level: Level, operands: Operands<'_>) {
+        let Operands { source, packed, bias, activation, target } = operands;
         let row_len = self.w.target * self.target_channels;
-        let rows = self.task_rows(site.geometry.n());
-        let samples = target.par_chunks_mut(self.h.target * row_len).zip(source.par_chunks(sample_len));
-        samples.for_each(|(target, source)| {
+        let sample_len = self.h.target * row_len;
+        let rows = self.task_rows(target.len() / sample_len);
+        target.par_chunks_mut(sample_len).enumerate().for_each(|(n, target)| {
             target.par_chunks_mut(rows * row_len).enumerate().for_each(|(task, target)| {
-                let part = Part { first_row: task * rows, level, source, packed, bias, activation, target };
-                self.part(part);
+                let part = Part { level, packed, bias, activation, target };
+                self.part(source, [n, task * rows], part);
             });
         });
     }
 
-    /// Some rows of the target of one sample.
-    fn part(&self, part: Part<'_>) {
-        let row_len = self.w.target * self.target_channels;
-        let first_row = part.first_row / self.h.phases * self.h.stride;
-        let padded = PaddedPart {
+    /// The padded part of an image that `rows` target rows from `first_row` read.
+    pub(crate) fn padded(&self, first_row: usize, rows: usize) -> PaddedPart {
+        PaddedPart {
             image: [self.h.image, self.w.image, self.channels],
             before: [self.h.before, self.w.before],
-            first_row,
-            size: [self.h.padded(part.target.len() / row_len), self.w.padded(self.w.target)],
-        };
-        if padded.before == [0, 0] && first_row + padded.size[0] <= self.h.image && padded.size[1] <= self.w.image {
-            let source = &part.source[first_row * self.w.image * self.channels..];
-            self.correlate(part, source, self.w.image * self.channels);
-        } else {
-            scratch::with(padded.len(), |copy| {
-                padded.copy(part.source, copy);
-                self.correlate(part, copy, padded.size[1] * self.channels);
-            });
+            first_row: first_row / self.h.phases * self.h.stride,
+            size: [self.h.padded(rows), self.w.padded(self.w.target)],
         }
     }
 
+    /// Target rows from `first_row` of sample `n`.
+    fn part(&self, source: &dyn Samples, [n, first_row]: [usize; 2], part: Part<'_>) {
+        let row_len = self.w.target * self.target_channels;
+        let padded = self.padded(first_row, part.target.len() / row_len);
+        if let Some(sample) = source.sample(n).filter(|_| padded.lies_inside()) {
+            let row = self.w.image * self.channels;
+            return self.correlate(part, &sample[padded.first_row * row..], row);
+        }
+        scratch::with(padded.len(), |copy| {
+            source.copy(n, &padded, copy);
+            self.correlate(part, copy, padded.row_len());
+        });
+    }
+
     /// All phases and groups of a part, from a padded source whose rows have `row` elements.
-    fn correlate(&self, part: Part<'_>, source: &[f32], row: usize) {
+    pub(crate) fn correlate(&self, part: Part<'_>, source: &[f32], row: usize) {
         let (group_c, group_oc) = (self.channels / self.groups, self.target_channels / self.groups);
         let target_row = self.w.target * self.target_channels;
         let rows = part.target.len() / target_row;
@@ -198,13 +201,12 @@ impl Product {
     }
 }
 
-/// A task: some rows of the target of one sample.
-struct Part<'a> {
-    first_row: usize,
-    level: Level,
-    source: &'a [f32],
-    packed: &'a [f32],
-    bias: Option<&'a [f32]>,
-    activation: Activation,
-    target: &'a mut [f32],
+/// Some rows of the target of one sample.
+pub(crate) struct Part<'a> {
+    pub(crate) level: Level,
+    /// From [`Product::pack`].
+    pub(crate) packed: &'a [f32],
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) activation: Activation,
+    pub(crate) target: &'a mut [f32],
 }
