@@ -1,0 +1,319 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::{Args, Parser, Subcommand};
+use stampnet_conv::Pass;
+
+use crate::picture::Inversion;
+
+/// Trains, tests and benchmarks convolutional networks on the CPU, in pure Rust.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stampnet",
+    version,
+    after_help = "\
+Without a command, `stampnet` trains: `stampnet --epochs 3` is `stampnet train --epochs 3`.
+
+Examples:
+  stampnet                                        train the book's CNN on Fashion-MNIST
+  stampnet train --model dense --epochs 5         train another network
+  stampnet evaluate runs/my-run                   test a trained network
+  stampnet predict runs/my-run shoe.png           ask a trained network
+  stampnet summary cnn                            show a network's layers
+  stampnet bench conv --only book                 time convolutions"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a network and test it
+    Train(TrainArgs),
+    /// Test a trained network on a test set
+    Evaluate(EvaluateArgs),
+    /// Say what pictures show
+    Predict(PredictArgs),
+    /// Show the layers of a network
+    Summary(SummaryArgs),
+    /// Measure speed
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Time every convolution algorithm on real layer shapes
+    Conv(BenchConvArgs),
+    /// Time whole training steps
+    Step(BenchStepArgs),
+}
+
+/// Which data.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// Folder with the IDX files of a data set, plain or .gz [default: datasets/fashion-mnist, looked for from the current
+    /// folder upwards and beside the program]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// How many threads.
+#[derive(Debug, Args)]
+pub(crate) struct ThreadArgs {
+    /// Threads to compute with [default: the physical cores]
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub(crate) threads: Option<usize>,
+}
+
+/// `stampnet train`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A seeded 20 % of the training set is held out to validate with after each epoch. The test set is
+touched once, at the end. Training stops early when the validation loss has not improved for
+--patience epochs, and the weights of the best epoch are restored. Ctrl-C ends the run after the
+current batch and saves what was learned; a second Ctrl-C aborts. The same seed gives the same
+network on any number of threads.
+
+The run folder holds model.safetensors (architecture and weights), settings.json, history.csv and
+curves.svg. All are brought up to date after each epoch.
+
+Examples:
+  stampnet train
+  stampnet train --epochs 20 --batch 128 --lr 0.002 --seed 7 --out runs/wide-steps
+  stampnet train --model cnn-average
+  stampnet train --model my-model.json            a file that Keras's model.to_json() wrote
+  stampnet train --data datasets/my-idx-set --json | tail -1")]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Network: dense, cnn or cnn-average, or a JSON file in Keras's Sequential schema
+    #[arg(long, value_name = "NAME|FILE", default_value = "cnn")]
+    pub(crate) model: String,
+    /// Passes over the training set, at most
+    #[arg(long, value_name = "N", default_value = "10", value_parser = positive())]
+    pub(crate) epochs: usize,
+    /// Images per step
+    #[arg(long, value_name = "N", default_value = "32", value_parser = positive())]
+    pub(crate) batch: usize,
+    /// Learning rate of Adam
+    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate, allow_negative_numbers = true)]
+    pub(crate) lr: f64,
+    /// Seed of everything random: weights, split, order, dropout
+    #[arg(long, value_name = "N", default_value = "42")]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// Run folder to create [default: runs/<date>-<time>-<model>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Stop after this many epochs without a better validation loss
+    #[arg(long, value_name = "N", default_value = "2", value_parser = positive())]
+    pub(crate) patience: usize,
+    /// Train all epochs and keep the last weights
+    #[arg(long, conflicts_with = "patience")]
+    pub(crate) no_early_stopping: bool,
+    /// End with one line of JSON on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stampnet evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stampnet evaluate runs/my-run
+  stampnet evaluate runs/my-run/model.safetensors --data datasets/fashion-mnist
+  stampnet evaluate runs/my-run --json | tail -1")]
+pub(crate) struct EvaluateArgs {
+    /// Run folder, or model file
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Images per step
+    #[arg(long, value_name = "N", default_value = "128", value_parser = positive())]
+    pub(crate) batch: usize,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// End with one line of JSON on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stampnet predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Pictures are PNG files of any kind and size. They become the network's input by this rule:
+  - transparent pixels are laid on white; gray is 0.299 red + 0.587 green + 0.114 blue;
+  - networks trained on Fashion-MNIST expect light things before black, so with --invert auto a
+    picture whose outermost pixels are lighter than one half on average is inverted;
+  - the aspect ratio is kept: the picture is shrunk (averaging areas) or enlarged (linearly between
+    pixels) to the largest size that fits, centred, and the rest is filled with the average of its
+    outermost pixels.
+--show draws the result.
+
+Examples:
+  stampnet predict runs/my-run shoe.png
+  stampnet predict runs/my-run *.png --top 1
+  stampnet predict runs/my-run bag.png --show --invert no")]
+pub(crate) struct PredictArgs {
+    /// Run folder, or model file
+    pub(crate) model: PathBuf,
+    /// PNG files
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<PathBuf>,
+    /// Classes to list, likeliest first
+    #[arg(long, value_name = "N", default_value = "3", value_parser = positive())]
+    pub(crate) top: usize,
+    /// Whether to invert pictures
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) invert: Inversion,
+    /// Draw what the network sees
+    #[arg(long)]
+    pub(crate) show: bool,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// Print one line of JSON per picture on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stampnet summary`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  stampnet summary
+  stampnet summary cnn-average
+  stampnet summary my-model.json
+  stampnet summary runs/my-run")]
+pub(crate) struct SummaryArgs {
+    /// Network: dense, cnn or cnn-average, a JSON file in Keras's Sequential schema, a run folder, or a model file
+    #[arg(value_name = "NAME|PATH", default_value = "cnn")]
+    pub(crate) model: String,
+}
+
+/// `stampnet bench conv`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+First the machine's peak of multiply-adds is measured; the table gives the share of it that each
+algorithm reaches. An asterisk marks the algorithm that training uses. Times are medians; a
+multiply-add counts as two operations, padding included. The reference algorithm is left out where
+it would take seconds.
+
+Examples:
+  stampnet bench conv --only book
+  stampnet bench conv --only resnet --pass forward --threads 1
+  stampnet bench conv --algorithm im2col --batch 1
+  stampnet bench conv --json > conv.jsonl")]
+pub(crate) struct BenchConvArgs {
+    /// Only shapes whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) only: String,
+    /// Only this pass: forward, grad_input or grad_weight
+    #[arg(long, value_parser = pass)]
+    pub(crate) pass: Option<Pass>,
+    /// Only this algorithm
+    #[arg(long, value_name = "NAME", value_parser = algorithm_names())]
+    pub(crate) algorithm: Option<String>,
+    /// Batch size, instead of each shape's own
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub(crate) batch: Option<usize>,
+    /// Time to spend on each measurement
+    #[arg(long, value_name = "S", default_value = "0.2", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) seconds: f64,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// Print one line of JSON per shape, pass and algorithm on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stampnet bench step`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A step gathers a batch, computes loss and gradients, and lets Adam update the weights.
+
+Examples:
+  stampnet bench step
+  stampnet bench step --threads 1 --batch 128
+  stampnet bench step --model dense --json")]
+pub(crate) struct BenchStepArgs {
+    /// Network: dense, cnn or cnn-average, or a JSON file in Keras's Sequential schema
+    #[arg(long, value_name = "NAME|FILE", default_value = "cnn")]
+    pub(crate) model: String,
+    /// Images per step
+    #[arg(long, value_name = "N", default_value = "128", value_parser = positive())]
+    pub(crate) batch: usize,
+    /// Steps per repeat; the median of the repeats is reported
+    #[arg(long, value_name = "N", default_value = "50", value_parser = positive())]
+    pub(crate) steps: usize,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Print one line of JSON on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whole numbers from 1.
+fn positive() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=u64::from(u32::MAX))
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("a learning rate is a number above 0".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give a number of seconds from 0 to 3600".into()),
+    }
+}
+
+fn algorithm_names() -> PossibleValuesParser {
+    stampnet_conv::algorithms().into()
+}
+
+fn pass(text: &str) -> Result<Pass, String> {
+    let named = Pass::ALL.into_iter().find(|pass| pass.to_string() == text);
+    named.ok_or_else(|| "a pass is forward, grad_input or grad_weight".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn training_defaults_are_the_documented_ones() {
+        let Command::Train(args) = Cli::parse_from(["stampnet", "train"]).command else { panic!("not train") };
+        assert_eq!((args.epochs, args.batch, args.lr, args.seed), (10, 32, 1e-3, 42));
+        assert_eq!((args.model.as_str(), args.patience, args.no_early_stopping), ("cnn", 2, false));
+    }
+
+    #[test]
+    fn numbers_without_meaning_are_wrong_usage() {
+        for option in ["--batch=0", "--epochs=0", "--threads=0", "--lr=0", "--lr=nan", "--patience=0", "--seed=-1"] {
+            assert!(Cli::try_parse_from(["stampnet", "train", option]).is_err(), "{option}");
+        }
+        for option in ["--seconds=-1", "--seconds=inf", "--pass=backward", "--algorithm=fft"] {
+            assert!(Cli::try_parse_from(["stampnet", "bench", "conv", option]).is_err(), "{option}");
+        }
+    }
+}

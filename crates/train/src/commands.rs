@@ -1,0 +1,8 @@
+//! One file per command.
+
+pub(crate) mod bench_conv;
+pub(crate) mod bench_step;
+pub(crate) mod evaluate;
+pub(crate) mod predict;
+pub(crate) mod summary;
+pub(crate) mod train;

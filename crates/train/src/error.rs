@@ -1,0 +1,106 @@
+//! What ends a command early.
+
+use std::io;
+use std::path::PathBuf;
+
+use stampnet_conv::ConvError;
+use stampnet_data::DataError;
+use stampnet_geometry::GeometryError;
+use stampnet_nn::{BatchShape, NnError};
+use stampnet_simd::SimdError;
+use stampnet_tensor::{Shape, TensorError};
+
+use crate::network::BUILT_IN;
+use crate::picture::PictureError;
+
+/// Why a command could not do its job. Each prints as one message that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The environment asks for SIMD instructions that there are not.
+    #[error("STAMPNET_SIMD: {0}")]
+    Simd(#[from] SimdError),
+    /// No data set.
+    #[error(
+        "there is no data: no folder '{data}' was found in {} or the folders above; name the folder of an IDX data set with \
+         --data",
+        list(starts)
+    )]
+    NoData { data: &'static str, starts: Vec<PathBuf> },
+    /// Data that cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No such network.
+    #[error(
+        "there is no network '{name}': it is neither built in ({}) nor a file that is there",
+        BUILT_IN.join(", ")
+    )]
+    NoNetwork { name: String },
+    /// A network file that cannot be read.
+    #[error("cannot read the network '{}': {source}", path.display())]
+    ReadNetwork { path: PathBuf, source: io::Error },
+    /// A network file that describes no network.
+    #[error("cannot make the network of '{}': {source}", path.display())]
+    Network { path: PathBuf, source: Box<NnError> },
+    /// A network, its training or its use.
+    #[error(transparent)]
+    Nn(Box<NnError>),
+    /// A network that does not take pictures.
+    #[error(
+        "pictures can be given to networks whose input is (None, height, width, channels); that of '{network}' is {}",
+        BatchShape(*input)
+    )]
+    NoPictureInput { network: String, input: Shape },
+    /// A file or an array.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// A run folder that cannot be used.
+    #[error("cannot use the run folder '{}': {source}", path.display())]
+    RunFolder { path: PathBuf, source: io::Error },
+    /// A run folder that holds something.
+    #[error(
+        "the run folder must be new or empty, so that no earlier run is lost; '{}' is not empty: choose another --out, or \
+         remove the folder",
+        path.display()
+    )]
+    RunFolderInUse { path: PathBuf },
+    /// Ctrl-C cannot be caught.
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Interrupt(ctrlc::Error),
+    /// No shape to measure.
+    #[error("no shape of the list has '{text}' in its name: `stampnet bench conv --only \"\"` runs them all")]
+    NoCase { text: String },
+    /// A shape that cannot be.
+    #[error("shape {name}: {source}")]
+    Case { name: &'static str, source: GeometryError },
+    /// A convolution that was refused.
+    #[error(transparent)]
+    Conv(#[from] ConvError),
+    /// A picture that cannot be used.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {source}")]
+    Threads { threads: usize, source: rayon::ThreadPoolBuildError },
+    /// Nobody reads what is printed, or it cannot be written.
+    #[error("cannot print the results: {0}")]
+    Print(#[from] io::Error),
+}
+
+impl From<NnError> for CliError {
+    fn from(error: NnError) -> Self {
+        Self::Nn(Box::new(error))
+    }
+}
+
+impl CliError {
+    /// Whether the reader of standard output went away, as `head` does when it has seen enough. Not worth a message.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// The folders in words.
+fn list(folders: &[PathBuf]) -> String {
+    let quoted: Vec<String> = folders.iter().map(|folder| format!("'{}'", folder.display())).collect();
+    quoted.join(" or ")
+}

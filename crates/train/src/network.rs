@@ -1,0 +1,99 @@
+//! Networks by name and from files.
+
+use std::fs;
+use std::path::Path;
+
+use stampnet_nn::{Loss, Model, Sequential, models};
+
+use crate::error::CliError;
+use crate::locate::model_file;
+
+/// The built-in networks, as the command line names them.
+pub(crate) const BUILT_IN: [&str; 3] = ["dense", "cnn", "cnn-average"];
+
+/// The loss of every classifier here.
+pub(crate) const LOSS: Loss = Loss::SparseCategoricalCrossentropy;
+
+/// Under this key, a model file keeps the names of its classes as a JSON array.
+const CLASSES: &str = "classes";
+
+/// Makes the built-in network or the one that the Keras JSON file `name` describes, with weights drawn from `seed`.
+///
+/// # Errors
+/// There is no such network or file, or the file describes no network that can be made.
+pub(crate) fn build(name: &str, seed: u64) -> Result<Model, CliError> {
+    if let Some(network) = built_in(name) {
+        return Ok(network.build(seed)?);
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        return Err(CliError::NoNetwork { name: name.to_owned() });
+    }
+    let json = fs::read_to_string(path).map_err(|source| CliError::ReadNetwork { path: path.to_owned(), source })?;
+    let network = Sequential::from_json(&json).and_then(|network| network.build(seed));
+    network.map_err(|source| CliError::Network { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// A trained network, from a run folder or a model file, ready to be tested.
+///
+/// # Errors
+/// The file cannot be read, or is no model file.
+pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
+    Ok(Model::load(&model_file(path))?)
+}
+
+/// Whatever `name` names: a built-in network, a JSON file, a run folder or a model file.
+///
+/// # Errors
+/// It is none of these.
+pub(crate) fn find(name: &str) -> Result<Model, CliError> {
+    let path = Path::new(name);
+    let is_trained = path.is_dir() || path.extension().is_some_and(|extension| extension == "safetensors");
+    if built_in(name).is_none() && is_trained { load(path) } else { build(name, 0) }
+}
+
+fn built_in(name: &str) -> Option<Sequential> {
+    match name {
+        "dense" => Some(models::book_dense()),
+        "cnn" => Some(models::book_cnn()),
+        "cnn-average" => Some(models::book_cnn_average()),
+        _ => None,
+    }
+}
+
+/// Notes the names of the classes in the model, to be saved with it.
+pub(crate) fn set_class_names(model: &mut Model, names: &[String]) {
+    let json = serde_json::Value::from(names).to_string();
+    model.metadata_mut().insert(CLASSES.to_owned(), json);
+}
+
+/// The names of the model's classes; their numbers, if the file does not name them.
+pub(crate) fn class_names(model: &Model) -> Vec<String> {
+    let outputs = model.output_shape().len();
+    let names = model.metadata().get(CLASSES).and_then(|json| serde_json::from_str::<Vec<String>>(json).ok());
+    let named = names.filter(|names| names.len() == outputs);
+    named.unwrap_or_else(|| (0..outputs).map(|class| format!("class {class}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listed_networks_exist() {
+        for name in BUILT_IN {
+            assert!(built_in(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn class_names_travel_with_the_model() {
+        let mut model = build("dense", 1).unwrap();
+        assert_eq!(class_names(&model)[9], "class 9");
+        let names: Vec<String> = (0..10).map(|i| format!("\"{i}\", é")).collect();
+        set_class_names(&mut model, &names);
+        assert_eq!(class_names(&model), names);
+        set_class_names(&mut model, &names[1..]);
+        assert_eq!(class_names(&model)[0], "class 0");
+    }
+}
