@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
+use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Shape;
 
 use crate::{Activation, Initializer, LayerError};
@@ -30,6 +31,21 @@ pub trait Layer: Debug + Send + Sync {
     /// # Errors
     /// An operation refuses its input. After a successful [`build`](Self::build) for the same shape none does.
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError>;
+
+    /// Records this layer and the `next` one as one operation, if there is an operation that computes both; `None` otherwise,
+    /// with nothing recorded.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    fn call_with(&self, next: &dyn Layer, tape: &mut Tape, call: &Call<'_>) -> Result<Option<Var>, LayerError> {
+        let _ = (next, tape, call);
+        Ok(None)
+    }
+
+    /// The windows, if the layer is maximum pooling over images; what a convolution before it asks.
+    fn max_pooling(&self) -> Option<&PoolOptions> {
+        None
+    }
 
     /// Whether the last thing that the layer does is a softmax.
     fn ends_in_softmax(&self) -> bool {

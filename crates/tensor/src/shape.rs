@@ -45,9 +45,13 @@ impl Shape {
     }
 
     /// The number of elements; 1 for a scalar.
-    #[allow(clippy::len_without_is_empty, reason = "a shape is no container")]
     pub fn len(&self) -> usize {
         self.dims().iter().product()
+    }
+
+    /// Whether there are no elements: some axis has length 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

@@ -23,20 +23,7 @@ impl Tape {
         options: &ConvOptions,
         activation: Activation,
     ) -> Result<Var, AutogradError> {
-        let op = "conv2d";
-        let geometry = ConvGeometry::new(self.images(op, x)?, options)?;
-        let (expected, received) = (Shape::new(&geometry.weight_dims())?, self.shape(weight));
-        if expected != received {
-            let (what, meaning) = ("the weight", "[kh, kw, c / groups, filters]");
-            return Err(AutogradError::Shape {
-                op,
-                what,
-                expected: expected.into(),
-                meaning,
-                received: received.into(),
-            });
-        }
-        let needs_grad_bias = self.check_bias(op, bias, geometry.oc())?;
+        let (geometry, needs_grad_bias) = self.convolution("conv2d", x, weight, bias, options)?;
         let shape = Shape::new(&geometry.output().dims())?;
         let conv = Conv2d {
             activation,
@@ -50,6 +37,30 @@ impl Tape {
             Some(bias) => Ok(self.record(conv, &[x, weight, bias], shape)),
             None => Ok(self.record(conv, &[x, weight], shape)),
         }
+    }
+
+    /// The geometry of a convolution, checked against its weight and bias, and whether the bias needs a gradient.
+    pub(crate) fn convolution(
+        &self,
+        op: &'static str,
+        x: Var,
+        weight: Var,
+        bias: Option<Var>,
+        options: &ConvOptions,
+    ) -> Result<(ConvGeometry, bool), AutogradError> {
+        let geometry = ConvGeometry::new(self.images(op, x)?, options)?;
+        let (expected, received) = (Shape::new(&geometry.weight_dims())?, self.shape(weight));
+        if expected != received {
+            let (what, meaning) = ("the weight", "[kh, kw, c / groups, filters]");
+            return Err(AutogradError::Shape {
+                op,
+                what,
+                expected: expected.into(),
+                meaning,
+                received: received.into(),
+            });
+        }
+        Ok((geometry, self.check_bias(op, bias, geometry.oc())?))
     }
 
     /// The shape of `x` as a batch of images.
@@ -72,7 +83,7 @@ struct Conv2d {
 }
 
 /// A plan runs on what its geometry was made from.
-const FITS: &str = "the plan was made for these shapes";
+pub(super) const FITS: &str = "the plan was made for these shapes";
 
 impl Op for Conv2d {
     fn name(&self) -> &'static str {

@@ -1,13 +1,10 @@
 //! The fully connected layer: a product, a bias and an activation in one operation.
 
-use rayon::prelude::*;
 use stampnet_conv::Activation;
-use stampnet_gemm::{Matrix, MatrixMut, gemm_parallel};
-use stampnet_simd::{Kernel, Level, Simd};
+use stampnet_gemm::{GemmPlan, Matrix, MatrixMut};
 use stampnet_tensor::Shape;
 
 use super::epilogue::Epilogue;
-use crate::parallel::{TASK, grain};
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 impl Tape {
@@ -38,8 +35,17 @@ impl Tape {
         let rows = dims[..last].iter().product();
         dims[last] = units;
         let shape = Shape::new(&dims)?;
-        let epilogue = Epilogue::new(activation, shape.len(), units, needs_grad_bias);
-        let dense = Dense { rows, k, units, activation, has_bias: bias.is_some(), level: Level::current(), epilogue };
+        let dense = Dense {
+            rows,
+            k,
+            units,
+            activation,
+            has_bias: bias.is_some(),
+            forward: GemmPlan::new(rows, k, units),
+            grad_x: self.needs_grad(x).then(|| GemmPlan::new(rows, units, k)),
+            grad_weight: self.needs_grad(weight).then(|| GemmPlan::new(k, rows, units)),
+            epilogue: Epilogue::new(activation, shape.len(), units, needs_grad_bias),
+        };
         match bias {
             Some(bias) => Ok(self.record(dense, &[x, weight, bias], shape)),
             None => Ok(self.record(dense, &[x, weight], shape)),
@@ -75,7 +81,9 @@ struct Dense {
     units: usize,
     activation: Activation,
     has_bias: bool,
-    level: Level,
+    forward: GemmPlan,
+    grad_x: Option<GemmPlan>,
+    grad_weight: Option<GemmPlan>,
     epilogue: Epilogue,
 }
 
@@ -85,19 +93,12 @@ impl Op for Dense {
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
-        let &mut Self { rows, k, units, activation, has_bias, level, .. } = self;
+        let &mut Self { rows, k, units, activation, has_bias, .. } = self;
         let x = Matrix::row_major(inputs.get(0).data(), rows, k);
         let weight = Matrix::row_major(inputs.get(1).data(), k, units);
-        gemm_parallel(x, weight, 0.0, MatrixMut::row_major(output, rows, units));
-        if !has_bias && activation == Activation::Linear {
-            return;
-        }
-        let bias = has_bias.then(|| inputs.get(2));
-        let part = (TASK / units.max(1)).max(1) * units.max(1);
-        let min = grain(output.len());
-        output.par_chunks_mut(part).with_min_len(min).for_each(|rows| {
-            level.run(AddBias { rows, bias: bias.map(|bias| bias.data()), units, activation });
-        });
+        let bias = has_bias.then(|| inputs.get(2).data());
+        let epilogue = stampnet_gemm::Epilogue { bias, relu: activation == Activation::Relu };
+        self.forward.run(x, weight, epilogue, MatrixMut::row_major(output, rows, units));
     }
 
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
@@ -109,48 +110,17 @@ impl Op for Dense {
         let x = Matrix::row_major(saved.input(0).data(), rows, k);
         let weight = Matrix::row_major(saved.input(1).data(), k, units);
         let grad_output = Matrix::row_major(grad_output, rows, units);
+        let none = stampnet_gemm::Epilogue::default();
         // [rows, units] x [units, k], and [k, rows] x [rows, units].
-        grads.give(0, |grad| gemm_parallel(grad_output, weight.transposed(), 0.0, MatrixMut::row_major(grad, rows, k)));
-        grads.give(1, |grad| gemm_parallel(x.transposed(), grad_output, 0.0, MatrixMut::row_major(grad, k, units)));
-    }
-}
-
-/// Adds the bias to every row and applies the activation.
-struct AddBias<'a> {
-    rows: &'a mut [f32],
-    bias: Option<&'a [f32]>,
-    units: usize,
-    activation: Activation,
-}
-
-impl Kernel for AddBias<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let floor = match self.activation {
-            Activation::Linear => f32::NEG_INFINITY,
-            Activation::Relu => 0.0,
-        };
-        for row in self.rows.chunks_exact_mut(self.units) {
-            match self.bias {
-                Some(bias) => {
-                    for (y, bias) in row.iter_mut().zip(bias) {
-                        *y = at_least(floor, *y + bias);
-                    }
-                }
-                None => {
-                    for y in row {
-                        *y = at_least(floor, *y);
-                    }
-                }
-            }
+        if let Some(plan) = &mut self.grad_x {
+            grads.give(0, |grad| {
+                plan.run(grad_output, weight.transposed(), none, MatrixMut::row_major(grad, rows, k));
+            });
+        }
+        if let Some(plan) = &mut self.grad_weight {
+            grads.give(1, |grad| {
+                plan.run(x.transposed(), grad_output, none, MatrixMut::row_major(grad, k, units));
+            });
         }
     }
-}
-
-/// The larger one; a NaN in `x` stays a NaN, and -0.0 becomes the floor.
-#[inline(always)]
-fn at_least(floor: f32, x: f32) -> f32 {
-    if x <= floor { floor } else { x }
 }

@@ -4,6 +4,7 @@ mod add;
 mod avg_pool;
 mod batch_norm;
 mod conv2d;
+mod conv2d_max_pool;
 mod cross_entropy;
 mod dense;
 mod dropout;

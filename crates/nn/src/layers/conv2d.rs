@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
-use stampnet_geometry::{GeometryError, Padding, Size};
+use stampnet_geometry::{GeometryError, Padding, PoolOptions, Size};
 use stampnet_tensor::Shape;
 
 use super::conv::{Conv, FIXED};
@@ -147,6 +147,13 @@ impl Layer for Conv2D {
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         self.conv.record(tape, (call.x, call.weights[0]), call)
+    }
+
+    fn call_with(&self, next: &dyn Layer, tape: &mut Tape, call: &Call<'_>) -> Result<Option<Var>, LayerError> {
+        match next.max_pooling() {
+            Some(pool) if *pool == PoolOptions::new(2) => self.conv.record_max_pooled(tape, call),
+            _ => Ok(None),
+        }
     }
 
     fn ends_in_softmax(&self) -> bool {

@@ -78,4 +78,8 @@ impl Layer for MaxPooling2D {
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         Ok(tape.max_pool2d(call.x, &self.options)?)
     }
+
+    fn max_pooling(&self) -> Option<&PoolOptions> {
+        Some(&self.options)
+    }
 }

@@ -72,14 +72,29 @@ impl Graph {
     /// out.
     pub(super) fn record(&self, tape: &mut Tape, x: Var, weights: &[Var], logits: bool) -> Result<Var, NnError> {
         let (mut x, mut input, mut weights) = (x, self.input, weights);
-        let last = self.nodes.len() - 1;
-        for (i, (named, node)) in self.sequential.layers.iter().zip(&self.nodes).enumerate() {
+        let layers: Vec<(&Named, &Node)> = self.sequential.layers.iter().zip(&self.nodes).collect();
+        let mut i = 0;
+        while let Some(&(named, node)) = layers.get(i) {
             let (own, rest) = weights.split_at(node.weights.len());
             let position = u32::try_from(i).expect("fewer layers than u32::MAX");
-            let call = Call { x, weights: own, position, logits: logits && i == last };
+            let call = Call { x, weights: own, position, logits: logits && i + 1 == layers.len() };
             let error = |source| NnError::layer(named, input, source);
-            x = named.layer.call(tape, &call).map_err(error)?;
-            (weights, input) = (rest, node.output);
+            let both = match layers.get(i + 1) {
+                Some((next, _)) => named.layer.call_with(&*next.layer, tape, &call),
+                None => Ok(None),
+            };
+            let taken = match both.map_err(error)? {
+                Some(y) => {
+                    x = y;
+                    2
+                }
+                None => {
+                    x = named.layer.call(tape, &call).map_err(error)?;
+                    1
+                }
+            };
+            i += taken;
+            (weights, input) = (rest, layers[i - 1].1.output);
         }
         Ok(x)
     }

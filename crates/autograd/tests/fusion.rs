@@ -1,0 +1,45 @@
+//! Fused operations compute what the single operations do, one after the other.
+
+mod common;
+
+use common::{Results, random, run};
+use proptest::prelude::*;
+use stampnet_conv::{Activation, ConvPlan, Pass};
+use stampnet_geometry::PoolOptions;
+use stampnet_testkit::strategy;
+
+/// Gradients are the same sums in another order; this is far above what the order can do to sums of so few terms, and far
+/// below any gradient that is wrong.
+const TOLERANCE: f32 = 1e-5;
+
+fn check(fused: &Results, single: &Results) -> Result<(), TestCaseError> {
+    let same = fused.value.iter().zip(&single.value).all(|(a, b)| a.to_bits() == b.to_bits());
+    prop_assert!(same && fused.value.len() == single.value.len(), "values differ");
+    for (i, (fused, single)) in fused.grads.iter().zip(&single.grads).enumerate() {
+        let scale = single.iter().fold(0.0_f32, |scale, x| scale.max(x.abs()));
+        let off = fused.iter().zip(single).fold(0.0_f32, |off, (a, b)| off.max((a - b).abs()));
+        prop_assert!(off <= TOLERANCE * scale, "gradient {i} is off by {off}, of {scale}");
+        prop_assert_eq!(fused.len(), single.len());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn convolution_and_max_pooling(problem in strategy::conv(), relu: bool, seed: u64) {
+        let (g, options) = (problem.geometry(), &problem.options);
+        prop_assume!(g.h().output() >= 2 && g.w().output() >= 2);
+        // The fused operation is the direct algorithm; others sum in another order, which can let another cell win.
+        prop_assume!(Pass::ALL.into_iter().all(|pass| ConvPlan::new(g, pass).algorithm() == "direct"));
+        let activation = if relu { Activation::Relu } else { Activation::Linear };
+        let inputs = [random(&g.input().dims(), seed), random(&g.weight_dims(), seed ^ 1), random(&[g.oc()], seed ^ 2)];
+        let fused = run(&inputs, |tape, v| tape.conv2d_max_pool2d(v[0], v[1], Some(v[2]), options, activation));
+        let single = run(&inputs, |tape, v| {
+            let y = tape.conv2d(v[0], v[1], Some(v[2]), options, activation)?;
+            tape.max_pool2d(y, &PoolOptions::new(2))
+        });
+        check(&fused, &single)?;
+    }
+}
