@@ -92,3 +92,57 @@ impl Kernel for SumRows<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stampnet_simd::Level;
+    use stampnet_testkit::Fill;
+
+    use super::*;
+
+    /// From one part to many, the last one short.
+    const SHAPES: [[usize; 2]; 6] = [[1, 1], [5, 7], [0, 3], [40_000, 3], [301, 1000], [2, TASK + 5]];
+
+    #[test]
+    fn sums_are_those_of_the_columns() {
+        for [rows, columns] in SHAPES {
+            let matrix = Fill::Integers.vec(1, 0, rows * columns);
+            let mut sums = ColumnSums::new(matrix.len(), columns, 1);
+            for level in Level::available() {
+                let add = |range: Range<usize>, sums: &mut [f64]| {
+                    level.run(SumRows { columns, rows: &matrix[range], sums });
+                };
+                // Twice: nothing is left from the first run.
+                for _ in 0..2 {
+                    assert_eq!(sums.run(add), sums_of(&matrix, columns), "{rows} x {columns}, {level}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn several_kinds_of_sums_and_changes_on_the_way() {
+        for [rows, columns] in SHAPES {
+            let original = Fill::Integers.vec(1, 0, rows * columns);
+            let mut matrix = original.clone();
+            let mut sums = ColumnSums::new(matrix.len(), columns, 2);
+            let totals = sums.run_mut(&mut matrix, |range, part, sums| {
+                assert_eq!(original[range], *part);
+                let (plain, negated) = sums.split_at_mut(columns);
+                for (i, x) in part.iter_mut().enumerate() {
+                    plain[i % columns] += f64::from(*x);
+                    *x = -*x;
+                    negated[i % columns] += f64::from(*x);
+                }
+            });
+            let want = sums_of(&original, columns);
+            let negated: Vec<f64> = want.iter().map(|sum| -sum).collect();
+            assert_eq!(totals, [want, negated].concat(), "{rows} x {columns}");
+            assert!(matrix.iter().zip(&original).all(|(x, y)| *x == -y));
+        }
+    }
+
+    fn sums_of(matrix: &[f32], columns: usize) -> Vec<f64> {
+        (0..columns).map(|c| matrix.iter().skip(c).step_by(columns).map(|&x| f64::from(x)).sum()).collect()
+    }
+}

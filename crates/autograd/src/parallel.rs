@@ -123,3 +123,58 @@ impl<F: Term<N>, const N: usize> Kernel for Sum<'_, F, N> {
         sum(self.f, self.inputs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use stampnet_testkit::Fill;
+
+    use super::*;
+    use crate::strands::{Plain, Product};
+
+    /// Around the sizes at which tasks and threads begin.
+    const LENGTHS: [usize; 9] = [0, 1, 15, 16, 17, TASK, TASK + 1, FLOOR - 1, 2 * FLOOR + 3];
+
+    /// A function that depends on the order of its arguments.
+    #[derive(Clone, Copy)]
+    struct Difference;
+
+    impl Elementwise<2> for Difference {
+        #[inline(always)]
+        fn apply(self, [a, b]: [f32; 2]) -> f32 {
+            a - 2.0 * b
+        }
+    }
+
+    #[test]
+    fn every_element_is_mapped_at_every_level() {
+        for (len, level) in LENGTHS.into_iter().flat_map(|len| Level::available().map(move |level| (len, level))) {
+            let (a, b) = (Fill::Integers.vec(1, 0, len), Fill::Integers.vec(1, 1, len));
+            let want: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a - 2.0 * b).collect();
+            let mut out = vec![9.0; len];
+            map(level, Difference, [&a, &b], &mut out);
+            assert_eq!(out, want, "{len} elements, {level}");
+            let mut in_place = a.clone();
+            map_in_place(level, Difference, &b, &mut in_place);
+            assert_eq!(in_place, want, "{len} elements, {level}");
+        }
+    }
+
+    #[test]
+    fn every_element_is_summed_at_every_level() {
+        for (len, level) in LENGTHS.into_iter().flat_map(|len| Level::available().map(move |level| (len, level))) {
+            let (a, b) = (Fill::Integers.vec(1, 0, len), Fill::Integers.vec(1, 1, len));
+            let mut total = Total::new(level, len);
+            let sum: f64 = a.iter().map(|&a| f64::from(a)).sum();
+            let dot: f64 = a.iter().zip(&b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+            assert_eq!(total.of(Plain, [&a]), sum, "{len} elements, {level}");
+            assert_eq!(total.of(Product, [&a, &b]), dot, "{len} elements, {level}");
+        }
+    }
+
+    #[test]
+    fn sums_are_exact_where_single_precision_is_not() {
+        let x = vec![0.1_f32; 1_000_000];
+        let sum = Total::new(Level::current(), x.len()).of(Plain, [&x]);
+        assert!((sum - f64::from(0.1_f32) * 1e6).abs() < 1e-6);
+    }
+}

@@ -78,3 +78,21 @@ fn join<T: Copy>(mut strands: [T; STRANDS], f: impl Fn(T, T) -> T) -> T {
     }
     strands[0]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_is_found_wherever_it_stands() {
+        for len in 1..=50 {
+            for at in 0..len {
+                let mut x = vec![-3.0; len];
+                x[at] = -1.0;
+                assert_eq!(max(&x), -1.0, "position {at} of {len}");
+            }
+        }
+        assert_eq!(max(&[]), f32::NEG_INFINITY);
+        assert_eq!(max(&[f32::NAN, 1.0]), 1.0);
+    }
+}

@@ -57,7 +57,7 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn row_range(self, start: usize, rows: usize) -> Self {
         assert!(start + rows <= self.rows, "rows lie within the matrix");
-        let offset = if rows == 0 { 0 } else { start * self.row_stride };
+        let offset = if rows == 0 || self.columns == 0 { 0 } else { start * self.row_stride };
         Self { data: &self.data[offset..], rows, ..self }
     }
 

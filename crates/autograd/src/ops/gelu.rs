@@ -5,7 +5,7 @@ use crate::{AutogradError, Tape, Var, math};
 
 impl Tape {
     /// `x Φ(x)` of every element, where `Φ` is the standard normal distribution function: the exact form, Keras's
-    /// `approximate=False`. The error is below `2e-7 |x|` (Hendrycks and Gimpel, "Gaussian error linear units", 2016).
+    /// `approximate=False`. The error is below `1e-7 |x|` (Hendrycks and Gimpel, "Gaussian error linear units", 2016).
     ///
     /// # Errors
     /// None today; as every operation.

@@ -1,0 +1,92 @@
+//! A replayed step allocates nothing.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{batch_norm, labels, random};
+use stampnet_autograd::{AutogradError, Mode, Tape, Var};
+use stampnet_conv::Activation;
+use stampnet_geometry::{ConvOptions, Padding, PoolOptions};
+
+/// Counts allocations of all threads.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the rules of GlobalAlloc.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// A loss behind every operation that has a kernel of its own, large enough that work is split.
+fn record(tape: &mut Tape) -> Result<Var, AutogradError> {
+    let x = tape.input(random(&[16, 28, 28, 3], 1));
+    let (weight, bias) = (tape.variable(random(&[3, 3, 3, 16], 2)), tape.variable(random(&[16], 3)));
+    let options = ConvOptions::new(16, 3).padding(Padding::Same);
+    let y = tape.conv2d(x, weight, Some(bias), &options, Activation::Relu)?;
+    let (gamma, beta) = (tape.variable(random(&[16], 4)), tape.variable(random(&[16], 5)));
+    let y = batch_norm(tape, y, Some(gamma), Some(beta))?;
+    let activated = [tape.relu(y)?, tape.sigmoid(y)?, tape.tanh(y)?, tape.gelu(y)?, tape.softmax(y)?];
+    let mut sum = y;
+    for y in activated {
+        sum = tape.add(sum, y)?;
+    }
+    let y = tape.dropout(sum, 0.4, 1)?;
+    let y = tape.max_pool2d(y, &PoolOptions::new(2))?;
+    let y = tape.avg_pool2d(y, &PoolOptions::new(3))?;
+    let y = tape.global_avg_pool2d(y)?;
+    let labels = tape.input(labels(16, 16));
+    let loss = tape.softmax_cross_entropy(y, labels)?;
+    let probabilities = tape.softmax(y)?;
+    let other = tape.cross_entropy(probabilities, labels)?;
+    let penalty = tape.mean_squared_error(sum, activated[0])?;
+    let loss = tape.add(loss, other)?;
+    let penalty = tape.scale(penalty, 0.1)?;
+    tape.add(loss, penalty)
+}
+
+#[test]
+fn a_replayed_step_allocates_nothing() {
+    // Inside a pool, since rayon allocates where work is handed over from outside. One thread, since with more of them a
+    // thread may run its first task of a kind, for which it makes its scratch memory, at any step.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    pool.install(|| {
+        let mut tape = Tape::new(Mode::Training);
+        let loss = record(&mut tape).unwrap();
+        let mut step = |index| {
+            tape.zero_grad();
+            tape.replay(index);
+            tape.backward(loss).unwrap();
+        };
+        (0..5).for_each(&mut step);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        (5..8).for_each(&mut step);
+        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    });
+}

@@ -1,0 +1,233 @@
+//! What every refusal says.
+
+use stampnet_autograd::{AutogradError, BatchNorm, Mode, Tape, Var};
+use stampnet_conv::Activation;
+use stampnet_geometry::{ConvOptions, Padding, PoolOptions};
+use stampnet_tensor::{Shape, Tensor};
+
+/// A tape with one variable for each shape that a case asks for.
+struct Case {
+    tape: Tape,
+}
+
+impl Case {
+    fn var(&mut self, dims: &[usize]) -> Var {
+        self.tape.variable(Tensor::zeros(Shape::new(dims).unwrap()))
+    }
+
+    fn state(&mut self, dims: &[usize]) -> Var {
+        self.tape.state(Tensor::zeros(Shape::new(dims).unwrap()))
+    }
+
+    fn labels(&mut self, values: &[f32]) -> Var {
+        self.tape.input(Tensor::from_slice([values.len()], values).unwrap())
+    }
+
+    fn conv(&mut self, shapes: [&[usize]; 3], options: &ConvOptions) -> Result<Var, AutogradError> {
+        let [x, weight, bias] = shapes.map(|dims| self.var(dims));
+        self.tape.conv2d(x, weight, Some(bias), options, Activation::Relu)
+    }
+
+    fn dense(&mut self, shapes: [&[usize]; 3]) -> Result<Var, AutogradError> {
+        let [x, weight, bias] = shapes.map(|dims| self.var(dims));
+        self.tape.dense(x, weight, Some(bias), Activation::Linear)
+    }
+
+    fn batch_norm(&mut self, x: &[usize], change: impl Fn(&mut Self, &mut BatchNorm)) -> Result<Var, AutogradError> {
+        let (moving_mean, moving_variance) = (self.state(&[3]), self.state(&[3]));
+        let (gamma, beta) = (Some(self.var(&[3])), Some(self.var(&[3])));
+        let mut parameters = BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.9, epsilon: 1e-3 };
+        change(self, &mut parameters);
+        let x = self.var(x);
+        self.tape.batch_norm(x, parameters)
+    }
+}
+
+type Refused = fn(&mut Case) -> Result<Var, AutogradError>;
+
+const OPERATIONS: &[(&str, Refused)] = &[
+    ("add: both operands must have the same shape; received (2, 3) and (3, 2)", |case| {
+        let (a, b) = (case.var(&[2, 3]), case.var(&[3, 2]));
+        case.tape.add(a, b)
+    }),
+    ("mul: both operands must have the same shape; received (6,) and ()", |case| {
+        let (a, b) = (case.var(&[6]), case.var(&[]));
+        case.tape.mul(a, b)
+    }),
+    ("mean: an average needs at least one element; received the shape (2, 0)", |case| {
+        let x = case.var(&[2, 0]);
+        case.tape.mean(x)
+    }),
+    ("matmul: b must have 2 axes; received the shape (3,)", |case| {
+        let (a, b) = (case.var(&[2, 3]), case.var(&[3]));
+        case.tape.matmul(a, b)
+    }),
+    ("matmul: the first matrix must have as many columns as the second has rows; received (2, 3) and (4, 5)", |case| {
+        let (a, b) = (case.var(&[2, 3]), case.var(&[4, 5]));
+        case.tape.matmul(a, b)
+    }),
+    ("softmax: x must have at least one axis; received a single number, shape ()", |case| {
+        let x = case.var(&[]);
+        case.tape.softmax(x)
+    }),
+    ("dropout: the rate must lie in [0, 1): 0 drops nothing; received 1", |case| {
+        let x = case.var(&[2]);
+        case.tape.dropout(x, 1.0, 0)
+    }),
+    ("dropout: the rate must lie in [0, 1): 0 drops nothing; received NaN", |case| {
+        let x = case.var(&[2]);
+        case.tape.dropout(x, f32::NAN, 0)
+    }),
+];
+
+const LAYERS: &[(&str, Refused)] = &[
+    ("dense: the weight must have 2 axes; received the shape (3, 4, 5)", |case| {
+        case.dense([&[2, 3], &[3, 4, 5], &[5]])
+    }),
+    (
+        "dense: the last axis of x must be as long as the first of the weight, [k, units]; received (2, 3) and (4, 5)",
+        |case| case.dense([&[2, 3], &[4, 5], &[5]]),
+    ),
+    (
+        "dense: the last axis of x must be as long as the first of the weight, [k, units]; received () and (4, 5)",
+        |case| case.dense([&[], &[4, 5], &[5]]),
+    ),
+    (
+        "dense: the bias must have the shape (5,), one number for each column of the weight's last axis; received (4,)",
+        |case| case.dense([&[2, 4], &[4, 5], &[4]]),
+    ),
+    ("conv2d: x, [n, h, w, c], must have 4 axes; received the shape (5, 5, 2)", |case| {
+        case.conv([&[5, 5, 2], &[3, 3, 2, 4], &[4]], &ConvOptions::new(4, 3))
+    }),
+    (
+        "conv2d: the weight must have the shape (3, 2, 2, 4), [kh, kw, c / groups, filters]; received (2, 3, 2, 4)",
+        |case| case.conv([&[1, 5, 5, 2], &[2, 3, 2, 4], &[4]], &ConvOptions::new(4, (3, 2))),
+    ),
+    (
+        "conv2d: the weight must have the shape (3, 3, 2, 5), [kh, kw, c / groups, filters]; received (3, 3, 2, 4)",
+        |case| case.conv([&[1, 5, 5, 2], &[3, 3, 2, 4], &[4]], &ConvOptions::new(5, 3)),
+    ),
+    (
+        "conv2d: the bias must have the shape (4,), one number for each column of the weight's last axis; received (2,)",
+        |case| case.conv([&[1, 5, 5, 2], &[3, 3, 2, 4], &[2]], &ConvOptions::new(4, 3)),
+    ),
+    (
+        "the window must fit into the padded input; along the height the window covers 3 cells (kernel 3, dilation 1) \
+         but the input has 2 (input 2, padding 0 + 0): use a smaller kernel, a larger input, or padding 'same'",
+        |case| case.conv([&[1, 2, 5, 2], &[3, 3, 2, 4], &[4]], &ConvOptions::new(4, 3)),
+    ),
+    ("max_pool2d: x, [n, h, w, c], must have 4 axes; received the shape (4, 4)", |case| {
+        let x = case.var(&[4, 4]);
+        case.tape.max_pool2d(x, &PoolOptions::new(2))
+    }),
+    ("global_avg_pool2d: x, [n, h, w, c], must have 4 axes; received the shape (4, 4)", |case| {
+        let x = case.var(&[4, 4]);
+        case.tape.global_avg_pool2d(x)
+    }),
+    (
+        "a window with an argmax must have at most 4294967295 cells; received 100000 x 100000: pool with a smaller \
+         window, or without argmax",
+        |case| {
+            let x = case.var(&[1, 1, 1, 1]);
+            case.tape.max_pool2d(x, &PoolOptions::new(100_000).padding(Padding::Same))
+        },
+    ),
+    ("batch_norm: x must have at least one axis; received a single number, shape ()", |case| {
+        case.batch_norm(&[], |_, _| {})
+    }),
+    ("batch_norm: an average needs at least one element; received the shape (0, 3)", |case| {
+        case.batch_norm(&[0, 3], |_, _| {})
+    }),
+    ("batch_norm: the momentum must lie in [0, 1]; received 1.5", |case| {
+        case.batch_norm(&[2, 3], |_, parameters| parameters.momentum = 1.5)
+    }),
+    ("batch_norm: the epsilon must be positive; received 0", |case| {
+        case.batch_norm(&[2, 3], |_, parameters| parameters.epsilon = 0.0)
+    }),
+    (
+        "batch_norm: gamma must have the shape (4,), one number for each channel, the last axis of x; received (2,)",
+        |case| {
+            case.batch_norm(&[2, 4], |case, parameters| {
+                (parameters.moving_mean, parameters.moving_variance) = (case.state(&[4]), case.state(&[4]));
+                parameters.gamma = Some(case.var(&[2]));
+            })
+        },
+    ),
+    ("batch_norm: the moving variance is updated by the operation and must be recorded with Tape::state", |case| {
+        case.batch_norm(&[2, 3], |case, parameters| parameters.moving_variance = case.var(&[3]))
+    }),
+];
+
+const LOSSES: &[(&str, Refused)] = &[
+    (
+        "softmax_cross_entropy: labels must be whole numbers from 0 below the 3 classes; the label of sample 1 is 3",
+        |case| {
+            let (x, labels) = (case.var(&[2, 3]), case.labels(&[0.0, 3.0]));
+            case.tape.softmax_cross_entropy(x, labels)
+        },
+    ),
+    ("cross_entropy: labels must be whole numbers from 0 below the 3 classes; the label of sample 0 is -1", |case| {
+        let (x, labels) = (case.var(&[2, 3]), case.labels(&[-1.0, 0.5]));
+        case.tape.cross_entropy(x, labels)
+    }),
+    ("cross_entropy: labels must be whole numbers from 0 below the 3 classes; the label of sample 1 is 0.5", |case| {
+        let (x, labels) = (case.var(&[2, 3]), case.labels(&[1.0, 0.5]));
+        case.tape.cross_entropy(x, labels)
+    }),
+    ("softmax_cross_entropy: the labels must have the shape (2,), one for each sample; received (3,)", |case| {
+        let (x, labels) = (case.var(&[2, 3]), case.labels(&[0.0; 3]));
+        case.tape.softmax_cross_entropy(x, labels)
+    }),
+    ("softmax_cross_entropy: predictions, [n, k], must have 2 axes; received the shape (3,)", |case| {
+        let (x, labels) = (case.var(&[3]), case.labels(&[0.0; 3]));
+        case.tape.softmax_cross_entropy(x, labels)
+    }),
+    ("softmax_cross_entropy_dense: both operands must have the same shape; received (2, 3) and (2, 4)", |case| {
+        let (x, targets) = (case.var(&[2, 3]), case.var(&[2, 4]));
+        case.tape.softmax_cross_entropy_dense(x, targets)
+    }),
+    ("cross_entropy_dense: an average needs at least one element; received the shape (0, 3)", |case| {
+        let (x, targets) = (case.var(&[0, 3]), case.var(&[0, 3]));
+        case.tape.cross_entropy_dense(x, targets)
+    }),
+    ("mean_squared_error: both operands must have the same shape; received (2,) and (2, 1)", |case| {
+        let (x, targets) = (case.var(&[2]), case.var(&[2, 1]));
+        case.tape.mean_squared_error(x, targets)
+    }),
+    ("mean_squared_error: an average needs at least one element; received the shape (0,)", |case| {
+        let (x, targets) = (case.var(&[0]), case.var(&[0]));
+        case.tape.mean_squared_error(x, targets)
+    }),
+];
+
+#[test]
+fn operations_say_what_was_wrong() {
+    for &(text, refused) in [OPERATIONS, LAYERS, LOSSES].into_iter().flatten() {
+        let mut case = Case { tape: Tape::new(Mode::Training) };
+        match refused(&mut case) {
+            Ok(_) => panic!("accepted instead of: {text}"),
+            Err(error) => assert_eq!(error.to_string(), text),
+        }
+    }
+}
+
+#[test]
+fn a_refused_operation_leaves_the_tape_as_it_was() {
+    let mut case = Case { tape: Tape::new(Mode::Training) };
+    let (x, labels) = (case.var(&[2, 3]), case.labels(&[0.0, 3.0]));
+    let before = case.tape.len();
+    assert!(case.tape.softmax_cross_entropy(x, labels).is_err());
+    assert_eq!(case.tape.len(), before);
+}
+
+#[test]
+fn gradients_are_refused_where_there_are_none() {
+    let mut case = Case { tape: Tape::new(Mode::Training) };
+    let x = case.var(&[2, 3]);
+    let text = case.tape.backward(x).unwrap_err().to_string();
+    assert_eq!(text, "backward starts from a loss of one element; received the shape (2, 3)");
+    let mut case = Case { tape: Tape::new(Mode::Inference) };
+    let x = case.var(&[1]);
+    let text = case.tape.backward(x).unwrap_err().to_string();
+    assert_eq!(text, "backward needs a tape made with Mode::Training; this one was made for inference");
+}

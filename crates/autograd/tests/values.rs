@@ -1,0 +1,327 @@
+//! Values and gradients against small examples and formulas in double precision.
+
+mod common;
+
+use common::{random, run};
+use proptest::prelude::*;
+use stampnet_autograd::{BatchNorm, Mode, Tape, Var};
+use stampnet_conv::Activation;
+use stampnet_geometry::{ConvOptions, PoolOptions};
+use stampnet_tensor::Tensor;
+use stampnet_testkit::strategy;
+
+fn tensor(dims: &[usize], values: &[f32]) -> Tensor {
+    Tensor::from_slice(dims, values).unwrap()
+}
+
+/// Fails if any element is off by more than `tolerance`.
+fn assert_close(name: &str, got: &[f32], want: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), want.len(), "{name}");
+    for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+        let close = (f64::from(got) - want).abs() <= tolerance;
+        assert!(close, "{name}, element {i}: {got} instead of {want}");
+    }
+}
+
+#[test]
+fn a_sequence_convolved_by_hand() {
+    let x = tensor(&[1, 1, 10, 1], &[3.0, 1.0, 0.0, 7.0, 6.0, 4.0, 8.0, 2.0, 4.0, 5.0]);
+    let results = run(&[x, tensor(&[1, 3, 1, 1], &[1.0, 2.0, 3.0]), tensor(&[1], &[0.5])], |tape, v| {
+        tape.conv2d(v[0], v[1], Some(v[2]), &ConvOptions::new(1, (1, 3)), Activation::Linear)
+    });
+    let y = [5.5, 22.5, 32.5, 31.5, 38.5, 26.5, 24.5, 25.5];
+    assert_eq!(results.value, y);
+    // The gradient of the sum of squares: that of the output is 2 y, that of the bias its sum.
+    let sum: f32 = y.iter().sum();
+    assert_eq!(results.grads[2], [2.0 * sum]);
+    let x = [3.0, 1.0, 0.0, 7.0, 6.0, 4.0, 8.0, 2.0, 4.0, 5.0];
+    let weight = [0, 1, 2].map(|tap| (0..8).map(|i| 2.0 * y[i] * x[i + tap]).sum::<f32>());
+    assert_eq!(results.grads[1], weight);
+    assert_eq!(results.grads[0][..2], [2.0 * y[0], 2.0 * (2.0 * y[0] + y[1])]);
+}
+
+#[test]
+fn a_dense_layer_by_hand() {
+    let x = tensor(&[2, 3], &[1.0, 2.0, 3.0, -1.0, 0.0, 1.0]);
+    let weight = tensor(&[3, 2], &[1.0, -1.0, 0.0, 2.0, 2.0, 0.0]);
+    let bias = tensor(&[2], &[1.0, -4.0]);
+    let results = run(&[x, weight, bias], |tape, v| tape.dense(v[0], v[1], Some(v[2]), Activation::Relu));
+    // Before the rectifier: 8 -1 and 2 -3, so the second unit is cut off for both samples.
+    assert_eq!(results.value, [8.0, 0.0, 2.0, 0.0]);
+    assert_eq!(results.grads[2], [2.0 * (8.0 + 2.0), 0.0]);
+    assert_eq!(results.grads[1], [16.0 - 4.0, 0.0, 32.0, 0.0, 48.0 + 4.0, 0.0]);
+    assert_eq!(results.grads[0], [16.0, 0.0, 32.0, 4.0, 0.0, 8.0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_fused_rectifier_equals_a_separate_one(problem in strategy::conv(), seed: u64) {
+        let g = problem.geometry();
+        let inputs = [random(&g.input().dims(), seed), random(&g.weight_dims(), seed ^ 1), random(&[g.oc()], seed ^ 2)];
+        let fused = run(&inputs, |tape, v| tape.conv2d(v[0], v[1], Some(v[2]), &problem.options, Activation::Relu));
+        let separate = run(&inputs, |tape, v| {
+            let y = tape.conv2d(v[0], v[1], Some(v[2]), &problem.options, Activation::Linear)?;
+            tape.relu(y)
+        });
+        prop_assert_eq!(fused.value, separate.value);
+        prop_assert_eq!(fused.grads, separate.grads);
+    }
+
+    #[test]
+    fn a_dense_layer_is_a_product_a_sum_and_a_rectifier(rows in 1..=9_usize, k in 1..=9_usize, units in 1..=9_usize, seed: u64) {
+        let (x, weight, bias) = (random(&[rows, k], seed), random(&[k, units], seed ^ 1), random(&[units], seed ^ 2));
+        let fused = run(&[x.clone(), weight.clone(), bias.clone()], |tape, v| tape.dense(v[0], v[1], Some(v[2]), Activation::Relu));
+        let separate = run(&[x, weight, bias], |tape, v| {
+            let product = tape.matmul(v[0], v[1])?;
+            let column = tape.input(tensor(&[rows, 1], &vec![1.0; rows]));
+            let bias = tape.reshape(v[2], &[1, units])?;
+            let spread = tape.matmul(column, bias)?;
+            let y = tape.add(product, spread)?;
+            tape.relu(y)
+        });
+        prop_assert_eq!(fused.value, separate.value);
+        for (a, b) in fused.grads.iter().zip(&separate.grads) {
+            let b: Vec<f64> = b.iter().map(|&b| f64::from(b)).collect();
+            assert_close("gradient", a, &b, 1e-4);
+        }
+    }
+}
+
+#[test]
+fn pooling_by_hand() {
+    let x = [1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 8.0, 9.0, 1.0, 0.0, 2.0, 1.0, 1.0, 3.0, 1.0];
+    let x = || tensor(&[1, 4, 4, 1], &x);
+    let results = run(&[x()], |tape, v| tape.max_pool2d(v[0], &PoolOptions::new(2)));
+    assert_eq!(results.value, [4.0, 8.0, 9.0, 3.0]);
+    let want = [0.0, 0.0, 0.0, 0.0, 0.0, 8.0, 0.0, 16.0, 18.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0, 0.0];
+    assert_eq!(results.grads[0], want);
+    let results = run(&[x()], |tape, v| tape.avg_pool2d(v[0], &PoolOptions::new(2)));
+    assert_eq!(results.value, [2.5, 6.5, 3.0, 1.5]);
+    assert_eq!(results.grads[0][..4], [1.25, 1.25, 3.25, 3.25]);
+    assert_eq!(run(&[x()], |tape, v| tape.global_max_pool2d(v[0])).value, [9.0]);
+    assert_eq!(run(&[x()], |tape, v| tape.global_avg_pool2d(v[0])).value, [54.0 / 16.0]);
+}
+
+/// `ln(sum(e^x))` and the softmax of a row.
+fn softmax(row: &[f32]) -> (f64, Vec<f64>) {
+    let max = row.iter().fold(f64::NEG_INFINITY, |max, &x| max.max(f64::from(x)));
+    let sum: f64 = row.iter().map(|&x| (f64::from(x) - max).exp()).sum();
+    (max + sum.ln(), row.iter().map(|&x| (f64::from(x) - max).exp() / sum).collect())
+}
+
+#[test]
+fn softmax_cross_entropy_follows_its_formula_for_any_logits() {
+    let (samples, classes) = (5, 7);
+    for scale in [1.0, 30.0, 1e4] {
+        let mut logits = random(&[samples, classes], 1);
+        logits.data_mut().iter_mut().for_each(|x| *x *= scale);
+        let labels = [0, 6, 3, 3, 1];
+        let mut loss = 0.0;
+        let mut want = Vec::new();
+        for (row, &label) in logits.data().chunks_exact(classes).zip(&labels) {
+            let (log_sum, p) = softmax(row);
+            loss += (log_sum - f64::from(row[label])) / samples as f64;
+            want.extend((0..classes).map(|j| (p[j] - f64::from(u8::from(j == label))) / samples as f64));
+        }
+
+        let mut tape = Tape::new(Mode::Training);
+        let x = tape.variable(logits);
+        let y = tape.input(tensor(&[samples], &labels.map(|label| label as f32)));
+        let value = tape.softmax_cross_entropy(x, y).unwrap();
+        tape.backward(value).unwrap();
+        let got = f64::from(tape.value(value).data()[0]);
+        assert!((got - loss).abs() <= 2e-7 * loss.max(1.0), "loss {got} instead of {loss} at scale {scale}");
+        let softmax_gradient = tape.grad(x).unwrap().data().to_vec();
+        assert_close("gradient", &softmax_gradient, &want, 1e-7);
+
+        // One-hot targets give the same loss and gradient.
+        tape.zero_grad();
+        let mut one_hot = tensor(&[samples, classes], &vec![0.0; samples * classes]);
+        labels.iter().enumerate().for_each(|(i, label)| one_hot.data_mut()[i * classes + label] = 1.0);
+        let targets = tape.input(one_hot);
+        let dense = tape.softmax_cross_entropy_dense(x, targets).unwrap();
+        tape.backward(dense).unwrap();
+        assert_eq!(tape.value(dense).data(), tape.value(value).data());
+        assert_eq!(tape.grad(x).unwrap().data(), softmax_gradient);
+    }
+}
+
+#[test]
+fn cross_entropy_normalizes_and_clips_as_keras_does() {
+    let mut tape = Tape::new(Mode::Training);
+    // The second row sums to 4; the third gives its label nothing, the fourth everything.
+    let values = [0.2, 0.5, 0.3, 1.0, 2.0, 1.0, 0.0, 0.5, 0.5, 1.0, 0.0, 0.0];
+    let p = tape.variable(tensor(&[4, 3], &values));
+    let labels = tape.input(tensor(&[4], &[2.0, 1.0, 0.0, 0.0]));
+    let loss = tape.cross_entropy(p, labels).unwrap();
+    tape.backward(loss).unwrap();
+    let want = (-(0.3_f64.ln()) - 0.5_f64.ln() - 1e-7_f64.ln() - (1.0_f64 - 1e-7).ln()) / 4.0;
+    assert_close("loss", tape.value(loss).data(), &[want], 1e-6);
+    // -1 / (n p) for the label, and 1 / (n sum) for all; nothing where the probability was clipped.
+    let row =
+        |label: usize, p: f64, sum: f64| [0, 1, 2].map(|j| (1.0 / sum - if j == label { 1.0 / p } else { 0.0 }) / 4.0);
+    let want = [row(2, 0.3, 1.0), row(1, 2.0, 4.0), [0.0; 3], [0.0; 3]].concat();
+    assert_close("gradient", tape.grad(p).unwrap().data(), &want, 1e-6);
+}
+
+#[test]
+fn labels_that_a_replay_meets_and_that_name_no_class_make_the_loss_nan() {
+    for bad in [3.0, -1.0, 0.5, f32::NAN, f32::INFINITY] {
+        for loss_of in [Tape::softmax_cross_entropy, Tape::cross_entropy] {
+            let mut tape = Tape::new(Mode::Training);
+            let scores = tape.variable(tensor(&[2, 3], &[0.2, 0.3, 0.5, 0.1, 0.1, 0.8]));
+            let labels = tape.input(tensor(&[2], &[0.0, 2.0]));
+            let loss = loss_of(&mut tape, scores, labels).unwrap();
+            assert!(tape.value(loss).data()[0] > 0.0);
+            tape.leaf_mut(labels)[1] = bad;
+            tape.replay(1);
+            tape.backward(loss).unwrap();
+            assert!(tape.value(loss).data()[0].is_nan(), "label {bad}");
+            let grad = tape.grad(scores).unwrap();
+            assert!(grad.row(0).data().iter().all(|g| g.is_finite()), "label {bad}");
+            assert!(grad.row(1).data().iter().all(|g| g.is_nan()), "label {bad}");
+        }
+    }
+}
+
+struct Normalized {
+    y: Vec<f64>,
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+}
+
+/// Batch normalization by its formula, in double precision.
+fn normalize(x: &Tensor, gamma: &[f32], beta: &[f32], epsilon: f64) -> Normalized {
+    let channels = gamma.len();
+    let column = |c: usize| x.data().iter().skip(c).step_by(channels).map(|&x| f64::from(x));
+    let count = (x.data().len() / channels) as f64;
+    let mean: Vec<f64> = (0..channels).map(|c| column(c).sum::<f64>() / count).collect();
+    let variance: Vec<f64> =
+        (0..channels).map(|c| column(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / count).collect();
+    let at = |(i, &x): (usize, &f32)| {
+        let c = i % channels;
+        f64::from(gamma[c]) * (f64::from(x) - mean[c]) / (variance[c] + epsilon).sqrt() + f64::from(beta[c])
+    };
+    Normalized { y: x.data().iter().enumerate().map(at).collect(), mean, variance }
+}
+
+#[test]
+fn batch_normalization_follows_its_formula() {
+    let mut x = random(&[3, 5, 4, 6], 1);
+    // A mean far from zero: sums of squares would lose the variance.
+    x.data_mut().iter_mut().for_each(|x| *x += 1000.0);
+    let (gamma, beta) = (random(&[6], 2), random(&[6], 3));
+    let want = normalize(&x, gamma.data(), beta.data(), 1e-3);
+    let keep = [0.75_f32, 0.25];
+
+    let mut tape = Tape::new(Mode::Training);
+    let v = tape.variable(x.clone());
+    let parameters = BatchNorm {
+        gamma: Some(tape.variable(gamma)),
+        beta: Some(tape.variable(beta)),
+        moving_mean: tape.state(tensor(&[6], &[2.0; 6])),
+        moving_variance: tape.state(tensor(&[6], &[3.0; 6])),
+        momentum: keep[0],
+        epsilon: 1e-3,
+    };
+    let y = tape.batch_norm(v, parameters).unwrap();
+    assert_close("value", tape.value(y).data(), &want.y, 2e-4);
+    // Recording has run once; each replay moves the averages on.
+    let (mut mean, mut variance) = ([2.0_f64; 6], [3.0_f64; 6]);
+    for step in 0..3 {
+        for c in 0..6 {
+            mean[c] = mean[c] * 0.75 + want.mean[c] * 0.25;
+            variance[c] = variance[c] * 0.75 + want.variance[c] * 0.25;
+        }
+        assert_close("moving mean", tape.value(parameters.moving_mean).data(), &mean, 2e-4);
+        assert_close("moving variance", tape.value(parameters.moving_variance).data(), &variance, 1e-5);
+        tape.replay(step);
+    }
+}
+
+#[test]
+fn inference_normalizes_by_the_moving_statistics_and_keeps_them() {
+    let mut tape = Tape::new(Mode::Inference);
+    let x = tape.input(tensor(&[2, 2], &[1.0, 2.0, 3.0, 4.0]));
+    let (moving_mean, moving_variance) =
+        (tape.state(tensor(&[2], &[1.0, 0.0])), tape.state(tensor(&[2], &[3.0, 15.0])));
+    let (gamma, beta) =
+        (Some(tape.variable(tensor(&[2], &[2.0, 4.0]))), Some(tape.variable(tensor(&[2], &[0.0, -1.0]))));
+    let parameters = BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.5, epsilon: 1.0 };
+    let y = tape.batch_norm(x, parameters).unwrap();
+    assert_eq!(tape.value(y).data(), [0.0, 1.0, 2.0, 3.0]);
+    let plain = BatchNorm { gamma: None, beta: None, ..parameters };
+    let y = tape.batch_norm(x, plain).unwrap();
+    assert_eq!(tape.value(y).data(), [0.0, 0.5, 1.0, 1.0]);
+    let y = tape.batch_norm(x, BatchNorm { gamma: None, ..parameters }).unwrap();
+    assert_eq!(tape.value(y).data(), [0.0, -0.5, 1.0, 0.0]);
+    assert_eq!(tape.value(moving_mean).data(), [1.0, 0.0]);
+    assert_eq!(tape.value(moving_variance).data(), [3.0, 15.0]);
+}
+
+fn dropped(tape: &Tape, var: Var) -> Vec<bool> {
+    tape.value(var).data().iter().map(|&x| x == 0.0).collect()
+}
+
+#[test]
+fn dropout_drops_its_share_and_keeps_the_expected_value() {
+    let n = 100_000;
+    for rate in [0.1_f32, 0.4, 0.9] {
+        let mut tape = Tape::with_seed(Mode::Training, 1);
+        let x = tape.variable(tensor(&[n], &vec![1.0; n]));
+        let y = tape.dropout(x, rate, 0).unwrap();
+        let kept = 1.0 / (1.0 - rate);
+        assert!(tape.value(y).data().iter().all(|&y| y == 0.0 || (y - kept).abs() < 1e-6));
+        let count = dropped(&tape, y).iter().filter(|&&dropped| dropped).count() as f64;
+        let (expected, rate) = (n as f64 * f64::from(rate), f64::from(rate));
+        // Five standard deviations.
+        assert!((count - expected).abs() < 5.0 * (expected * (1.0 - rate)).sqrt(), "{count} of {n} at rate {rate}");
+        // The gradient passes where the value passed, with the same factor.
+        let loss = tape.sum(y).unwrap();
+        tape.backward(loss).unwrap();
+        assert_eq!(tape.grad(x).unwrap().data(), tape.value(y).data());
+    }
+}
+
+#[test]
+fn what_is_dropped_depends_on_seed_step_and_id_alone() {
+    let masks = |seed: u64, id: u32, step: u64| {
+        let mut tape = Tape::with_seed(Mode::Training, seed);
+        let x = tape.input(tensor(&[200], &[1.0; 200]));
+        let y = tape.dropout(x, 0.5, id).unwrap();
+        tape.replay(step);
+        dropped(&tape, y)
+    };
+    let first = masks(1, 2, 3);
+    assert_eq!(first, masks(1, 2, 3));
+    for other in [masks(2, 2, 3), masks(1, 3, 3), masks(1, 2, 4)] {
+        let differ = first.iter().zip(&other).filter(|(a, b)| a != b).count();
+        assert!((60..140).contains(&differ), "{differ} of 200 differ");
+    }
+}
+
+#[test]
+fn inference_and_rate_zero_drop_nothing() {
+    let mut tape = Tape::new(Mode::Inference);
+    let x = tape.input(tensor(&[2], &[1.0, 2.0]));
+    assert_eq!(tape.dropout(x, 0.9, 0).unwrap(), x);
+    let mut tape = Tape::new(Mode::Training);
+    let x = tape.input(tensor(&[2], &[1.0, 2.0]));
+    assert_eq!(tape.dropout(x, 0.0, 0).unwrap(), x);
+}
+
+#[test]
+fn nan_stays_visible() {
+    let x = || tensor(&[1, 1, 2, 1], &[f32::NAN, 1.0]);
+    for f in [Tape::relu, Tape::sigmoid, Tape::tanh, Tape::gelu, Tape::global_max_pool2d, Tape::global_avg_pool2d] {
+        assert!(run(&[x()], |tape, v| f(tape, v[0])).value[0].is_nan());
+    }
+    let weight = || tensor(&[1, 1], &[1.0]);
+    for activation in [Activation::Linear, Activation::Relu] {
+        assert!(run(&[x(), weight()], |tape, v| tape.dense(v[0], v[1], None, activation)).value[0].is_nan());
+    }
+    let row = tensor(&[1, 2], &[f32::NAN, 1.0]);
+    assert!(run(&[row], |tape, v| tape.softmax(v[0])).value.iter().all(|p| p.is_nan()));
+}
