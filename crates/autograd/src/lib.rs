@@ -17,6 +17,46 @@
 //! assert_eq!(tape.grad(x).unwrap().data(), [2.0, 4.0, 6.0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Training
+//!
+//! ```
+//! use stampnet_autograd::{Mode, Tape};
+//! use stampnet_conv::Activation;
+//! use stampnet_tensor::Tensor;
+//!
+//! // Which of two numbers is larger?
+//! let samples = [([1.0, 3.0], 1.0), ([2.0, 0.0], 0.0), ([-1.0, 0.0], 1.0), ([0.0, -2.0], 0.0)];
+//! let mut tape = Tape::new(Mode::Training);
+//! let x = tape.input(Tensor::from_vec([1, 2], vec![0.0; 2])?);
+//! let label = tape.input(Tensor::from_vec([1], vec![0.0])?);
+//! let weight = tape.variable(Tensor::from_vec([2, 2], vec![0.0; 4])?);
+//! let logits = tape.dense(x, weight, None, Activation::Linear)?;
+//! let loss = tape.softmax_cross_entropy(logits, label)?;
+//!
+//! for (step, (numbers, larger)) in samples.into_iter().cycle().take(40).enumerate() {
+//!     tape.leaf_mut(x).copy_from_slice(&numbers);
+//!     tape.leaf_mut(label)[0] = larger;
+//!     tape.replay(step as u64);
+//!     tape.zero_grad();
+//!     tape.backward(loss)?;
+//!     let (value, grad) = tape.value_and_grad(weight).expect("the loss depends on the weight");
+//!     for (value, grad) in value.iter_mut().zip(grad) {
+//!         *value -= 0.5 * grad;
+//!     }
+//! }
+//! tape.leaf_mut(x).copy_from_slice(&[7.0, 5.0]);
+//! tape.replay(40);
+//! let logits = tape.value(logits).data();
+//! assert!(logits[0] > logits[1]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Precision and order
+//!
+//! Values are `f32`. Sums over a batch or over pixels are cut into parts that depend on the shapes alone, are summed in
+//! `f64`, and are added in order, so that the number of threads changes no bit. The gradients are derived in
+//! `docs/gradients.md`.
 #![forbid(unsafe_code)]
 
 mod columns;

@@ -5,7 +5,8 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
-/// `e^x` with a relative error below 1e-7 where the result is a normal number. Infinity above 88.73, zero below -104, NaN for NaN.
+/// `e^x` with a relative error below 1e-7 where the result is a normal number. Infinity above 88.73, zero below -104, NaN
+/// for NaN.
 ///
 /// `x = n ln 2 + r` with `|r| <= ln(2) / 2`; the polynomial for `e^r` is that of the Cephes library (Moshier, `expf`).
 #[inline(always)]

@@ -19,6 +19,45 @@ pub struct Step {
 
 /// One recorded operation. It keeps what its gradient needs beyond inputs and output (an argmax, a mask, a plan with its
 /// workspace) in itself, allocated when it is recorded and reused by every replay.
+///
+/// Operations of your own are recorded with [`Tape::record`](crate::Tape::record):
+///
+/// ```
+/// use stampnet_autograd::{InputGrads, Inputs, Op, Saved, Step, check_gradients};
+/// use stampnet_tensor::Tensor;
+///
+/// struct Cube;
+///
+/// impl Op for Cube {
+///     fn name(&self) -> &'static str {
+///         "cube"
+///     }
+///
+///     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
+///         for (y, x) in output.iter_mut().zip(inputs.get(0).data()) {
+///             *y = x * x * x;
+///         }
+///     }
+///
+///     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
+///         grads.give(0, |grad| {
+///             for ((grad, g), x) in grad.iter_mut().zip(&*grad_output).zip(saved.input(0).data()) {
+///                 *grad = g * 3.0 * x * x;
+///             }
+///         });
+///     }
+/// }
+///
+/// let x = Tensor::from_vec([3], vec![-1.0, 0.5, 2.0])?;
+/// check_gradients(
+///     |tape, inputs| {
+///         let shape = tape.shape(inputs[0]);
+///         Ok(tape.record(Cube, &[inputs[0]], shape))
+///     },
+///     &[x],
+/// )?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Op: Send {
     /// The operation's name, as errors and profiles show it.
     fn name(&self) -> &'static str;

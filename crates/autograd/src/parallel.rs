@@ -75,6 +75,17 @@ impl<F: Elementwise<2>> Kernel for MapInPlace<'_, F> {
     }
 }
 
+/// The element as it is: a copy.
+#[derive(Clone, Copy)]
+pub(crate) struct Same;
+
+impl Elementwise<1> for Same {
+    #[inline(always)]
+    fn apply(self, [x]: [f32; 1]) -> f32 {
+        x
+    }
+}
+
 /// `a + b`.
 #[derive(Clone, Copy)]
 pub(crate) struct Plus;

@@ -325,3 +325,25 @@ fn nan_stays_visible() {
     let row = tensor(&[1, 2], &[f32::NAN, 1.0]);
     assert!(run(&[row], |tape, v| tape.softmax(v[0])).value.iter().all(|p| p.is_nan()));
 }
+
+#[test]
+fn values_without_elements_pass_through() {
+    let (empty, flat) = (tensor(&[0, 3], &[]), tensor(&[2, 0], &[]));
+    for f in [Tape::relu, Tape::softmax, Tape::gelu, Tape::sum] {
+        for x in [&empty, &flat] {
+            let results = run(std::slice::from_ref(x), |tape, v| f(tape, v[0]));
+            assert!(results.grads[0].is_empty() && results.value.iter().all(|&y| y == 0.0));
+        }
+    }
+    let results = run(&[empty, random(&[3, 2], 1), random(&[2], 2)], |tape, v| {
+        tape.dense(v[0], v[1], Some(v[2]), Activation::Relu)
+    });
+    assert!(results.value.is_empty());
+    assert_eq!(results.grads, [vec![], vec![0.0; 6], vec![0.0; 2]]);
+    let results = run(&[flat.clone(), random(&[0, 3], 1), random(&[3], 2)], |tape, v| {
+        tape.dense(v[0], v[1], Some(v[2]), Activation::Linear)
+    });
+    let bias = random(&[3], 2);
+    assert_eq!(results.value, [bias.data(), bias.data()].concat());
+    assert_eq!(run(&[flat, tensor(&[0, 2], &[])], |tape, v| tape.matmul(v[0], v[1])).value, [0.0; 4]);
+}

@@ -2,7 +2,7 @@
 
 use stampnet_simd::Level;
 
-use crate::parallel::{Plus, map};
+use crate::parallel::{Plus, Same, map};
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 impl Tape {
@@ -31,7 +31,7 @@ impl Op for Add {
 
     fn backward(&mut self, _: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
         for i in 0..2 {
-            grads.give(i, |grad| grad.copy_from_slice(grad_output));
+            grads.give(i, |grad| map(self.level, Same, [grad_output], grad));
         }
     }
 }

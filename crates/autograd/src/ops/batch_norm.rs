@@ -9,6 +9,27 @@ use crate::parallel::{TASK, grain};
 use crate::{AutogradError, InputGrads, Inputs, Mode, Op, Saved, Step, Tape, Var};
 
 /// The parameters of [`Tape::batch_norm`], all of shape `[c]`.
+///
+/// ```
+/// use stampnet_autograd::{BatchNorm, Mode, Tape};
+/// use stampnet_tensor::Tensor;
+///
+/// let mut tape = Tape::new(Mode::Training);
+/// let x = tape.input(Tensor::from_vec([4, 1], vec![1.0, 3.0, 1.0, 3.0])?);
+/// let parameters = BatchNorm {
+///     gamma: None,
+///     beta: None,
+///     moving_mean: tape.state(Tensor::from_vec([1], vec![0.0])?),
+///     moving_variance: tape.state(Tensor::from_vec([1], vec![1.0])?),
+///     momentum: 0.75,
+///     epsilon: 3.0,
+/// };
+/// // Mean 2, variance 1.
+/// let y = tape.batch_norm(x, parameters)?;
+/// assert_eq!(tape.value(y).data(), [-0.5, 0.5, -0.5, 0.5]);
+/// assert_eq!(tape.value(parameters.moving_mean).data(), [0.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {
     /// Multiplies the normalized values; absent means 1.

@@ -16,6 +16,19 @@ impl Tape {
     ///
     /// # Errors
     /// `rate` lies outside `[0, 1)`.
+    ///
+    /// ```
+    /// use stampnet_autograd::{Mode, Tape};
+    /// use stampnet_tensor::Tensor;
+    ///
+    /// let mut tape = Tape::with_seed(Mode::Training, 42);
+    /// let x = tape.input(Tensor::from_vec([1000], vec![3.0; 1000])?);
+    /// let y = tape.dropout(x, 0.4, 0)?;
+    /// let dropped = tape.value(y).data().iter().filter(|&&y| y == 0.0).count();
+    /// assert!((350..450).contains(&dropped));
+    /// assert!(tape.value(y).data().iter().all(|&y| y == 0.0 || (y - 5.0).abs() < 1e-5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn dropout(&mut self, x: Var, rate: f32, id: u32) -> Result<Var, AutogradError> {
         if !(0.0..1.0).contains(&rate) {
             let rule = "lie in [0, 1): 0 drops nothing";

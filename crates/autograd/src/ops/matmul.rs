@@ -1,6 +1,6 @@
 //! The product of two matrices.
 
-use stampnet_gemm::{Matrix, MatrixMut, gemm_parallel};
+use stampnet_gemm::{Epilogue, GemmPlan, Matrix, MatrixMut};
 use stampnet_tensor::Shape;
 
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
@@ -23,14 +23,22 @@ impl Tape {
             return Err(AutogradError::Shapes { op, rule, left: left.into(), right: right.into() });
         }
         let [m, k, n] = [left[0], left[1], right[1]];
-        Ok(self.record(Matmul { m, k, n }, &[a, b], Shape::new(&[m, n])?))
+        let op = Matmul {
+            sizes: [m, k, n],
+            forward: GemmPlan::new(m, k, n),
+            grad_a: self.needs_grad(a).then(|| GemmPlan::new(m, n, k)),
+            grad_b: self.needs_grad(b).then(|| GemmPlan::new(k, m, n)),
+        };
+        Ok(self.record(op, &[a, b], Shape::new(&[m, n])?))
     }
 }
 
 struct Matmul {
-    m: usize,
-    k: usize,
-    n: usize,
+    /// `m`, `k`, `n`.
+    sizes: [usize; 3],
+    forward: GemmPlan,
+    grad_a: Option<GemmPlan>,
+    grad_b: Option<GemmPlan>,
 }
 
 impl Op for Matmul {
@@ -39,19 +47,23 @@ impl Op for Matmul {
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
-        let Self { m, k, n } = *self;
+        let [m, k, n] = self.sizes;
         let a = Matrix::row_major(inputs.get(0).data(), m, k);
         let b = Matrix::row_major(inputs.get(1).data(), k, n);
-        gemm_parallel(a, b, 0.0, MatrixMut::row_major(output, m, n));
+        self.forward.run(a, b, Epilogue::default(), MatrixMut::row_major(output, m, n));
     }
 
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
-        let Self { m, k, n } = *self;
+        let [m, k, n] = self.sizes;
         let a = Matrix::row_major(saved.input(0).data(), m, k);
         let b = Matrix::row_major(saved.input(1).data(), k, n);
-        let grad_output = Matrix::row_major(grad_output, m, n);
+        let (grad_output, none) = (Matrix::row_major(grad_output, m, n), Epilogue::default());
         // [m, n] x [n, k], and [k, m] x [m, n].
-        grads.give(0, |grad| gemm_parallel(grad_output, b.transposed(), 0.0, MatrixMut::row_major(grad, m, k)));
-        grads.give(1, |grad| gemm_parallel(a.transposed(), grad_output, 0.0, MatrixMut::row_major(grad, k, n)));
+        if let Some(plan) = &mut self.grad_a {
+            grads.give(0, |grad| plan.run(grad_output, b.transposed(), none, MatrixMut::row_major(grad, m, k)));
+        }
+        if let Some(plan) = &mut self.grad_b {
+            grads.give(1, |grad| plan.run(a.transposed(), grad_output, none, MatrixMut::row_major(grad, k, n)));
+        }
     }
 }

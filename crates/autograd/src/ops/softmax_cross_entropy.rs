@@ -16,6 +16,21 @@ impl Tape {
     ///
     /// # Errors
     /// The shapes do not fit, the batch is empty, or a label names no class.
+    ///
+    /// ```
+    /// use stampnet_autograd::{Mode, Tape};
+    /// use stampnet_tensor::Tensor;
+    ///
+    /// let mut tape = Tape::new(Mode::Training);
+    /// let logits = tape.variable(Tensor::from_vec([2, 4], vec![0.0; 8])?);
+    /// let labels = tape.input(Tensor::from_vec([2], vec![3.0, 0.0])?);
+    /// let loss = tape.softmax_cross_entropy(logits, labels)?;
+    /// assert_eq!(tape.value(loss).data(), [4.0_f32.ln()]);
+    /// tape.backward(loss)?;
+    /// // (softmax - one-hot) / 2.
+    /// assert_eq!(tape.grad(logits).unwrap().row(0).data(), [0.125, 0.125, 0.125, -0.375]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn softmax_cross_entropy(&mut self, logits: Var, labels: Var) -> Result<Var, AutogradError> {
         let [samples, classes] = self.check_labels("softmax_cross_entropy", logits, labels)?;
         self.record_softmax_cross_entropy(Target::Labels, [samples, classes], [logits, labels])
