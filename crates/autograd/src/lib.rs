@@ -54,9 +54,9 @@
 //!
 //! # Precision and order
 //!
-//! Values are `f32`. Sums over a batch or over pixels are cut into parts that depend on the shapes alone, are summed in
-//! `f64`, and are added in order, so that the number of threads changes no bit. The gradients are derived in
-//! `docs/gradients.md`.
+//! Values are `f32`. Products are summed in `f32`, in registers; means, statistics, losses and the gradients of biases in
+//! `f64`. Every sum over a batch or over pixels is cut into parts that depend on the shapes alone, and the parts are added
+//! in order, so that the number of threads changes no bit. The gradients are derived in `docs/gradients.md`.
 #![forbid(unsafe_code)]
 
 mod columns;

@@ -61,8 +61,9 @@ fn record(tape: &mut Tape) -> Result<Var, AutogradError> {
     let y = tape.max_pool2d(y, &PoolOptions::new(2))?;
     let y = tape.avg_pool2d(y, &PoolOptions::new(3))?;
     let y = tape.global_avg_pool2d(y)?;
-    let weight = tape.variable(random(&[16, 16], 6));
+    let (weight, bias) = (tape.variable(random(&[16, 16], 6)), tape.variable(random(&[16], 7)));
     let y = tape.matmul(y, weight)?;
+    let y = tape.dense(y, weight, Some(bias), Activation::Relu)?;
     let labels = tape.input(labels(16, 16));
     let loss = tape.softmax_cross_entropy(y, labels)?;
     let probabilities = tape.softmax(y)?;

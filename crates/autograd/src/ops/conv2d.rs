@@ -29,14 +29,19 @@ impl Tape {
             activation,
             has_bias: bias.is_some(),
             forward: ConvPlan::new(geometry, Pass::Forward),
-            grad_input: self.needs_grad(x).then(|| ConvPlan::new(geometry, Pass::GradInput)),
-            grad_weight: self.needs_grad(weight).then(|| ConvPlan::new(geometry, Pass::GradWeight)),
+            grad_input: self.gradient_plan(x, geometry, Pass::GradInput),
+            grad_weight: self.gradient_plan(weight, geometry, Pass::GradWeight),
             epilogue: Epilogue::new(activation, shape.len(), geometry.oc(), needs_grad_bias),
         };
         match bias {
             Some(bias) => Ok(self.record(conv, &[x, weight, bias], shape)),
             None => Ok(self.record(conv, &[x, weight], shape)),
         }
+    }
+
+    /// A plan for the gradient of `var`, if it needs one.
+    fn gradient_plan(&self, var: Var, geometry: ConvGeometry, pass: Pass) -> Option<ConvPlan> {
+        self.needs_grad(var).then(|| ConvPlan::new(geometry, pass))
     }
 
     /// The geometry of a convolution, checked against its weight and bias, and whether the bias needs a gradient.
@@ -108,6 +113,27 @@ impl Op for Conv2d {
         }
         if let Some(plan) = &mut self.grad_weight {
             grads.give(1, |grad_weight| plan.grad_weight(GradWeight { input, grad_output, grad_weight }).expect(FITS));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stampnet_tensor::Tensor;
+
+    use super::*;
+    use crate::Mode;
+
+    #[test]
+    fn what_needs_no_gradient_gets_no_plan() {
+        let image = Tensor::zeros(Shape::new(&[1, 5, 5, 2]).expect("a small shape"));
+        let geometry = ConvGeometry::new(Nhwc { n: 1, h: 5, w: 5, c: 2 }, &ConvOptions::new(4, 3)).expect("it fits");
+        for mode in [Mode::Training, Mode::Inference] {
+            let mut tape = Tape::new(mode);
+            let (first_layer, later_layer) = (tape.input(image.clone()), tape.variable(image.clone()));
+            assert!(tape.gradient_plan(first_layer, geometry, Pass::GradInput).is_none());
+            let plan = tape.gradient_plan(later_layer, geometry, Pass::GradInput);
+            assert_eq!(plan.is_some(), mode == Mode::Training);
         }
     }
 }
