@@ -10,7 +10,6 @@ use crate::{Activation, Built, Call, Initializer, Layer, LayerError, WeightSpec}
 const FIXED: &[(&str, Fixed)] = &[
     ("kernel_regularizer", Fixed::Null),
     ("bias_regularizer", Fixed::Null),
-    ("activity_regularizer", Fixed::Null),
     ("kernel_constraint", Fixed::Null),
     ("bias_constraint", Fixed::Null),
     ("quantization_config", Fixed::Null),
@@ -90,6 +89,8 @@ impl Dense {
         config.optional("use_bias", &mut layer.use_bias)?;
         config.optional("kernel_initializer", &mut layer.kernel_initializer)?;
         config.optional("bias_initializer", &mut layer.bias_initializer)?;
+        // Keras 2 wrote it.
+        config.only(&[("activity_regularizer", Fixed::Null)])?;
         config.only(FIXED)?;
         Ok(layer)
     }

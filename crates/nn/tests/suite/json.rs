@@ -1,0 +1,176 @@
+//! Configs that are refused, and the words.
+
+use serde_json::{Value, json};
+use stampnet_geometry::Padding;
+use stampnet_nn::layers::{AveragePooling1D, Conv2D, MaxPooling1D};
+use stampnet_nn::{Initializer, Sequential};
+
+/// A model whose only layer has this class and config.
+fn model(class: &str, config: &Value) -> String {
+    let mut config = config.clone();
+    config["name"] = "layer".into();
+    json!({"class_name": "Sequential", "config": {"layers": [
+        {"class_name": "InputLayer", "config": {"batch_shape": [null, 12, 8, 4]}},
+        {"class_name": class, "config": config},
+    ]}})
+    .to_string()
+}
+
+fn refusal(text: &str) -> String {
+    Sequential::from_json(text).expect_err("the config is refused").to_string()
+}
+
+#[test]
+fn arguments_that_change_the_meaning_are_refused() {
+    for (class, config, expected) in [
+        ("Conv2D", json!({"filters": 3}), "layer (Conv2D): 'kernel_size' is missing"),
+        (
+            "Conv2D",
+            json!({"filters": 3, "kernel_sise": 2}),
+            "layer (Conv2D): 'kernel_size' is missing; did you mean it by 'kernel_sise'?",
+        ),
+        (
+            "Conv2D",
+            json!({"filters": 3, "kernel_size": 2, "stride": 2}),
+            "layer (Conv2D) has no argument 'stride'; did you mean 'strides'?",
+        ),
+        ("Conv2D", json!({"filters": 3, "kernel_size": 2, "xyzzy": 2}), "layer (Conv2D) has no argument 'xyzzy'"),
+        (
+            "Conv2D",
+            json!({"filters": -3, "kernel_size": 2}),
+            "layer (Conv2D): 'filters' must be a whole number that is not negative; received -3",
+        ),
+        (
+            "Conv2D",
+            json!({"filters": 3, "kernel_size": [1, 2, 3]}),
+            "layer (Conv2D): 'kernel_size' must be a whole number or two, [height, width]; received [1,2,3]",
+        ),
+        (
+            "Conv2D",
+            json!({"filters": 3, "kernel_size": 2, "padding": "full"}),
+            "layer (Conv2D): 'padding' must be 'valid', 'same', 'causal' or [[top, bottom], [left, right]]; received \"full\"",
+        ),
+        (
+            "Conv2D",
+            json!({"filters": 3, "kernel_size": 2, "data_format": "channels_first"}),
+            "layer (Conv2D): 'data_format' must be \"channels_last\" (nothing else is supported); received \"channels_first\"",
+        ),
+        (
+            "Dense",
+            json!({"units": 3, "activation": "rellu"}),
+            "layer (Dense): 'activation' must be 'linear', 'relu', 'softmax', 'sigmoid', 'tanh' or 'gelu'; received \"rellu\"",
+        ),
+        (
+            "Dense",
+            json!({"units": 3, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}}),
+            "layer (Dense): 'kernel_regularizer' must be null (nothing else is supported); received \
+             {\"class_name\":\"L2\",\"config\":{\"l2\":0.01}}",
+        ),
+        (
+            "Dense",
+            json!({"units": 3, "kernel_initializer": "orthogonal"}),
+            "layer (Dense): 'kernel_initializer' must be 'glorot_uniform', 'glorot_normal', 'he_uniform', 'he_normal', 'zeros' \
+             or 'ones', as a name or as an object; received \"orthogonal\"",
+        ),
+        ("Dense", json!({"units": 3, "trainable": false}), "layer (Dense): 'trainable' must be true; received false"),
+        (
+            "Dense",
+            json!({"units": 3, "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}}),
+            "layer (Dense): 'dtype' must be 'float32'; received \"mixed_float16\"",
+        ),
+        (
+            "BatchNormalization",
+            json!({"axis": 1}),
+            "layer (BatchNormalization): 'axis' must be -1 (the channels, which come last); received 1",
+        ),
+        ("Conv2d", json!({}), "layer: there is no layer class 'Conv2d'; did you mean 'Conv2D'?"),
+        (
+            "Teleport",
+            json!({}),
+            "layer: there is no layer class 'Teleport'; there are Activation, AveragePooling1D, AveragePooling2D, \
+             BatchNormalization, Conv1D, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten, GlobalAveragePooling1D, \
+             GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D, Reshape",
+        ),
+    ] {
+        assert_eq!(refusal(&model(class, &config)), expected);
+    }
+}
+
+#[test]
+fn documents_of_another_kind_are_refused() {
+    for (text, expected) in [
+        ("{", "a model config must be JSON: EOF while parsing an object at line 1 column 1"),
+        ("[]", "the model config: 'class_name' is missing"),
+        (r#"{"class_name": 7}"#, "the model config: 'class_name' must be a string; received 7"),
+        (r#"{"class_name": "Functional"}"#, "the model's class must be 'Sequential'; received 'Functional'"),
+        (
+            r#"{"class_name": "Sequential", "config": {"layers": 1}}"#,
+            "the model config: 'layers' must be a list; received 1",
+        ),
+        (
+            r#"{"class_name": "Sequential", "config": {"layers": [{"config": {}}]}}"#,
+            "layer 0 of the model config: 'class_name' is missing",
+        ),
+        (
+            r#"{"class_name": "Sequential", "config": {"layers": []}}"#,
+            "the model config says no input shape: begin the model with keras.Input(shape), or build it before to_json()",
+        ),
+        (
+            r#"{"class_name": "Sequential", "config": {"layers": [], "build_input_shape": [null, null, 3]}}"#,
+            "the model config: 'build_input_shape' must be a list of the batch size (null) and known sizes; received \
+             [null,null,3]",
+        ),
+    ] {
+        assert_eq!(refusal(text), expected);
+    }
+}
+
+#[test]
+fn the_input_shape_is_found_where_keras_2_and_3_put_it() {
+    let flatten = json!({"class_name": "Flatten", "config": {"name": "flatten"}});
+    let mut first = flatten.clone();
+    first["config"]["batch_input_shape"] = json!([null, 4, 3]);
+    let input = json!({"class_name": "InputLayer", "config": {"batch_input_shape": [null, 4, 3], "name": "input_1"}});
+    for document in [
+        json!({"class_name": "Sequential", "config": {"layers": [first]}}),
+        json!({"class_name": "Sequential", "config": {"layers": [input, flatten]}}),
+        json!({"class_name": "Sequential", "config": {"layers": [flatten], "build_input_shape": [null, 4, 3]}}),
+        json!({"class_name": "Sequential", "config": {"layers": [flatten]}, "build_config": {"input_shape": [32, 4, 3]}}),
+    ] {
+        let model = Sequential::from_json(&document.to_string()).unwrap().build(1).unwrap();
+        assert_eq!(model.input_shape().dims(), [4, 3], "{document}");
+        assert_eq!(model.output_shape().dims(), [12], "{document}");
+    }
+}
+
+#[test]
+fn short_forms_are_read() {
+    let text = model(
+        "Conv2D",
+        &json!({"filters": 3, "kernel_size": 2, "activation": null, "kernel_initializer": "he_normal"}),
+    );
+    let conv = Conv2D::new(3, 2).kernel_initializer(Initializer::HeNormal);
+    assert_eq!(
+        Sequential::from_json(&text).unwrap().to_json(),
+        Sequential::new((12, 8, 4)).add_named("layer", conv).to_json()
+    );
+    let text = model("MaxPooling2D", &json!({"pool_size": 3, "strides": null}));
+    let model = Sequential::from_json(&text).unwrap().build(1).unwrap();
+    assert_eq!(model.output_shape().dims(), [4, 2, 4], "strides equal the pool size");
+}
+
+#[test]
+fn what_keras_cannot_express_comes_back_too() {
+    let pads = Padding::Explicit { top: 1, bottom: 0, left: 2, right: 3 };
+    for model in [
+        Sequential::new((6, 6, 1)).add(Conv2D::new(3, 3).padding(pads)),
+        Sequential::new((6, 1))
+            .add(MaxPooling1D::new(3).strides(2).padding(Padding::Same))
+            .add(AveragePooling1D::new(2)),
+    ] {
+        let json = model.to_json();
+        let again = Sequential::from_json(&json).unwrap();
+        assert_eq!(again.to_json(), json);
+        assert_eq!(again.build(1).unwrap().output_shape(), model.build(1).unwrap().output_shape());
+    }
+}
