@@ -124,7 +124,7 @@ impl Sequential {
     /// Works out every shape and weight, allocating none.
     pub(crate) fn graph(self) -> Result<Graph, NnError> {
         let input = Shape::new(&self.input)?;
-        if input.contains(&0) {
+        if input.is_empty() {
             return Err(NnError::InputShape { dims: self.input });
         }
         if self.layers.is_empty() {

@@ -75,6 +75,7 @@ impl Conv {
         let y = tape.conv2d(x, kernel, call.weights.get(1).copied(), &self.options, fused)?;
         call.activate(tape, y, after)
     }
+
     /// Records the convolution and 2x2 maximum pooling as one operation. Groups are left to their own algorithms, and
     /// activations other than a rectifier to their own operation.
     pub(super) fn record_max_pooled(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Option<Var>, LayerError> {

@@ -72,29 +72,23 @@ impl Graph {
     /// out.
     pub(super) fn record(&self, tape: &mut Tape, x: Var, weights: &[Var], logits: bool) -> Result<Var, NnError> {
         let (mut x, mut input, mut weights) = (x, self.input, weights);
-        let layers: Vec<(&Named, &Node)> = self.sequential.layers.iter().zip(&self.nodes).collect();
-        let mut i = 0;
-        while let Some(&(named, node)) = layers.get(i) {
+        let mut layers = (0..).zip(self.sequential.layers.iter().zip(&self.nodes)).peekable();
+        while let Some((position, (named, node))) = layers.next() {
             let (own, rest) = weights.split_at(node.weights.len());
-            let position = u32::try_from(i).expect("fewer layers than u32::MAX");
-            let call = Call { x, weights: own, position, logits: logits && i + 1 == layers.len() };
-            let error = |source| NnError::layer(named, input, source);
-            let both = match layers.get(i + 1) {
-                Some((next, _)) => named.layer.call_with(&*next.layer, tape, &call),
-                None => Ok(None),
+            let call = Call { x, weights: own, position, logits: logits && layers.peek().is_none() };
+            let error = move |source| NnError::layer(named, input, source);
+            let with_next = match layers.peek() {
+                Some((_, (next, _))) => named.layer.call_with(&*next.layer, tape, &call).map_err(error)?,
+                None => None,
             };
-            let taken = match both.map_err(error)? {
+            (weights, input) = (rest, node.output);
+            x = match with_next {
                 Some(y) => {
-                    x = y;
-                    2
+                    input = layers.next().map_or(input, |(_, (_, next))| next.output);
+                    y
                 }
-                None => {
-                    x = named.layer.call(tape, &call).map_err(error)?;
-                    1
-                }
+                None => named.layer.call(tape, &call).map_err(error)?,
             };
-            i += taken;
-            (weights, input) = (rest, layers[i - 1].1.output);
         }
         Ok(x)
     }
