@@ -1,5 +1,7 @@
 //! The tape: recorded operations, their values and gradients.
 
+use std::fmt;
+
 use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
@@ -287,5 +289,26 @@ impl Tape {
         let buffer = self.leaf_buffer(var);
         let gradient = &self.grads[buffer];
         gradient.is_set.then(|| (self.buffers[buffer].data_mut(), &*gradient.data))
+    }
+}
+
+impl fmt::Debug for Tape {
+    /// A line for each recorded value: its number, its operation, its shape, and the numbers of its inputs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, node) in self.nodes.iter().enumerate() {
+            let what = match &node.op {
+                Some(op) => op.name(),
+                None if !node.inputs.is_empty() => "reshape",
+                None if node.is_state => "state",
+                None if node.needs_grad => "variable",
+                None => "input",
+            };
+            write!(f, "{i}: {what} {}", node.shape)?;
+            for (k, input) in node.inputs.iter().enumerate() {
+                write!(f, "{} {}", if k == 0 { " of" } else { "," }, input.0)?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
     }
 }

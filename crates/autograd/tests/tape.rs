@@ -222,3 +222,15 @@ fn computed_values_cannot_be_changed() {
     let y = tape.scale(x, 2.0).unwrap();
     tape.leaf_mut(y);
 }
+
+#[test]
+fn a_tape_prints_its_record() {
+    let mut tape = Tape::new(Mode::Training);
+    let (x, weight) = (tape.input(tensor(&[1.0, 2.0])), tape.variable(random(&[2, 3], 1)));
+    let x = tape.reshape(x, &[1, 2]).unwrap();
+    let y = tape.dense(x, weight, None, Activation::Relu).unwrap();
+    batch_norm(&mut tape, y, None, None).unwrap();
+    let want = "0: input (2,)\n1: variable (2, 3)\n2: reshape (1, 2) of 0\n3: dense (1, 3) of 2, 1\n\
+                4: state (3,)\n5: state (3,)\n6: batch_norm (1, 3) of 3, 4, 5\n";
+    assert_eq!(format!("{tape:?}"), want);
+}
