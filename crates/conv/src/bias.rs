@@ -24,6 +24,17 @@ const SIDE_BY_SIDE: usize = 32;
 ///
 /// # Errors
 /// A slice has the wrong length.
+///
+/// ```
+/// use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc};
+///
+/// // One sample of 1x2 pixels with three filters each.
+/// let geometry = ConvGeometry::new(Nhwc { n: 1, h: 1, w: 2, c: 1 }, &ConvOptions::new(3, 1))?;
+/// let mut sums = [0.0; 3];
+/// stampnet_conv::grad_bias(&geometry, &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0], &mut sums)?;
+/// assert_eq!(sums, [11.0, 22.0, 33.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn grad_bias(geometry: &ConvGeometry, grad_output: &[f32], grad_bias: &mut [f32]) -> Result<(), ConvError> {
     check_length("grad_output", &geometry.output().dims(), grad_output.len())?;
     check_length("grad_bias", &[geometry.oc()], grad_bias.len())?;

@@ -4,6 +4,14 @@
 //! algorithm of an ordered list that accepts the geometry, owns the workspace, and can then run any number of times
 //! without allocating.
 //!
+//! | algorithm, in the order of the list | takes | how |
+//! |---|---|---|
+//! | `pointwise` | 1x1, stride 1, no padding | one matrix product over all pixels |
+//! | `depthwise` | as many groups as channels | vectors along the channels |
+//! | `direct` | nearly all | register tiles over padded samples |
+//! | `im2col+gemm` | all | matrix product over copied windows |
+//! | `reference` | all | the definition in `f64`, the oracle of the others |
+//!
 //! ```
 //! use stampnet_conv::{Activation, ConvPlan, Forward, Pass};
 //! use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc};

@@ -22,6 +22,23 @@ pub fn algorithms() -> impl ExactSizeIterator<Item = &'static str> {
 }
 
 /// One pass of one convolution, ready to run any number of times: the chosen algorithm and its workspace.
+///
+/// ```
+/// use stampnet_conv::{ConvPlan, Pass};
+/// use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc};
+/// use stampnet_simd::Level;
+///
+/// let input = Nhwc { n: 1, h: 8, w: 8, c: 16 };
+/// let geometry = ConvGeometry::new(input, &ConvOptions::new(16, 3).groups(16))?;
+/// let plan = ConvPlan::new(geometry, Pass::Forward);
+/// assert_eq!(plan.algorithm(), "depthwise");
+/// for (name, answer) in plan.considered() {
+///     println!("{name}: {}", answer.map_or_else(|why| why.to_string(), |()| "accepts".to_owned()));
+/// }
+/// let other = ConvPlan::forced("im2col+gemm", geometry, Pass::Forward, Level::current())?;
+/// assert_eq!(other.algorithm(), "im2col+gemm");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ConvPlan {
     geometry: ConvGeometry,
