@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use stampnet_conv::{ALGORITHMS, Activation, ConvPlan, Forward, GradInput, GradWeight, Pass, grad_bias};
+use stampnet_conv::{Activation, ConvPlan, Forward, GradInput, GradWeight, Pass, algorithms, grad_bias};
 use stampnet_fuzz::conv_problem;
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     let reference = plan("reference", geometry, case.pass, Level::current()).expect("the reference accepts everything");
     let want = case.run(reference, &integers);
     for level in Level::available() {
-        for plan in ALGORITHMS.into_iter().filter_map(|name| plan(name, geometry, case.pass, level)) {
+        for plan in algorithms().filter_map(|name| plan(name, geometry, case.pass, level)) {
             let at = format!("{problem} {} {} {:?}", case.pass, plan.algorithm(), level.isa());
             let got = case.run(plan.clone(), &integers);
             same_bits(case.axes(&geometry), &got, &want).unwrap_or_else(|error| panic!("{at}: {error}"));

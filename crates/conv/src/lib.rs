@@ -2,7 +2,7 @@
 //!
 //! Activations are NHWC and weights HWIO. A [`ConvPlan`] is made once for a geometry and a pass; it picks the first
 //! algorithm of an ordered list that accepts the geometry, owns the workspace, and can then run any number of times
-//! without allocating.
+//! without allocating (but for what `matrixmultiply` packs into, behind the matrix products).
 //!
 //! | algorithm, in the order of the list | takes | how |
 //! |---|---|---|
