@@ -104,7 +104,8 @@ fn training_steps_are_those_of_keras() {
         };
         let rate = config["learning_rate"].as_f64().unwrap();
         if case["optimizer"]["class_name"] == "Adam" {
-            model.compile(Adam::new(rate), loss).unwrap();
+            let epsilon = config["epsilon"].as_f64().unwrap();
+            model.compile(Adam::new(rate).epsilon(epsilon), loss).unwrap();
         } else {
             let sgd = Sgd::new(rate).momentum(config["momentum"].as_f64().unwrap());
             model.compile(sgd.nesterov(config["nesterov"] == true), loss).unwrap();
