@@ -6,17 +6,19 @@
 //!
 //! With stride 1 and no padding, output pixel `i` reads input pixel `i`, so all pixels of a batch are the rows of one
 //! matrix. Departures from the loops above:
-//! 1. The product of all pixels runs on own tiles, which apply bias and activation while sums are in registers.
+//! 1. A task takes a block of pixels through all groups and then through bias and activation, while it is in cache.
 //! 2. A group is a range of columns of that matrix: an offset and a row stride, no copy.
 //! 3. The gradient of the weight is one sum over all pixels; it is cut into parts.
 
-use stampnet_gemm::{Epilogue, Gemm, Matrix, MatrixMut, gemm_parallel};
+use rayon::prelude::*;
+use stampnet_gemm::{Matrix, MatrixMut, gemm, gemm_parallel};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 
 use crate::algorithm::{Algorithm, Site};
+use crate::epilogue::Epilogue;
 use crate::parts::Parts;
-use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
+use crate::{Declined, Forward, GradInput, GradWeight, Pass};
 
 /// Floats of input and output of one block of pixels: an eighth of a common L2, as the weight is there too.
 const BLOCK_FLOATS: usize = 1 << 16;
@@ -56,34 +58,38 @@ impl Algorithm for Pointwise {
         Ok(())
     }
 
-    fn workspace(&self, g: &ConvGeometry, pass: Pass, level: Level) -> usize {
+    fn workspace(&self, g: &ConvGeometry, pass: Pass, _: Level) -> usize {
         match pass {
-            Pass::Forward => forward_product(g, level).workspace(),
-            Pass::GradInput => grad_input_product(g, level).workspace(),
+            Pass::Forward | Pass::GradInput => 0,
             Pass::GradWeight => parts(g).workspace(),
         }
     }
 
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
-        let Site { geometry: g, level, workspace } = site;
+        let Site { geometry: g, level, .. } = site;
         let Forward { input, weight, bias, activation, output } = arguments;
-        let relu = activation == Activation::Relu;
-        for group in 0..g.groups() {
-            let bias = bias.map(|bias| &bias[group * g.group_oc()..][..g.group_oc()]);
-            let operands = [channels(g, input, group), matrix(g, weight, group)];
-            let output = filters_mut(g, output, group);
-            forward_product(g, level).run(operands, Epilogue { bias, relu }, output, workspace);
-        }
+        let pixels = block_pixels(g);
+        let blocks = output.par_chunks_mut(pixels * g.oc()).zip(input.par_chunks(pixels * g.c()));
+        blocks.for_each(|(output, input)| {
+            for group in 0..g.groups() {
+                gemm(channels(g, input, group), matrix(g, weight, group), 0.0, filters_mut(g, output, group));
+            }
+            level.run(Epilogue { bias, activation, oc: g.oc(), tile: output });
+        });
     }
 
     fn grad_input(&self, site: Site<'_>, arguments: GradInput<'_>) {
-        let Site { geometry: g, level, workspace } = site;
+        let g = site.geometry;
         let GradInput { grad_output, weight, grad_input } = arguments;
-        for group in 0..g.groups() {
-            let operands = [filters(g, grad_output, group), matrix(g, weight, group).transposed()];
-            let target = MatrixMut::strided(&mut grad_input[group * g.group_c()..], pixels(g), g.group_c(), g.c());
-            grad_input_product(g, level).run(operands, Epilogue::default(), target, workspace);
-        }
+        let pixels = block_pixels(g);
+        let blocks = grad_input.par_chunks_mut(pixels * g.c()).zip(grad_output.par_chunks(pixels * g.oc()));
+        blocks.for_each(|(grad_input, grad_output)| {
+            for group in 0..g.groups() {
+                let rows = grad_input.len() / g.c();
+                let target = MatrixMut::strided(&mut grad_input[group * g.group_c()..], rows, g.group_c(), g.c());
+                gemm(filters(g, grad_output, group), matrix(g, weight, group).transposed(), 0.0, target);
+            }
+        });
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
@@ -100,28 +106,14 @@ impl Algorithm for Pointwise {
     }
 }
 
-/// Pixels of the batch.
-const fn pixels(g: &ConvGeometry) -> usize {
-    g.n() * g.h().output() * g.w().output()
-}
-
-/// The forward pass of one group.
-const fn forward_product(g: &ConvGeometry, level: Level) -> Gemm {
-    Gemm::new([pixels(g), g.group_c(), g.group_oc()], level)
-}
-
-/// The input's gradient of one group.
-const fn grad_input_product(g: &ConvGeometry, level: Level) -> Gemm {
-    Gemm::new([pixels(g), g.group_oc(), g.group_c()], level)
-}
-
 /// Pixels of a block: few enough to stay in cache, enough that packing the weight for each block costs little.
 fn block_pixels(g: &ConvGeometry) -> usize {
     (BLOCK_FLOATS / (g.c() + g.oc())).clamp(32, 1024)
 }
 
 fn parts(g: &ConvGeometry) -> Parts {
-    Parts::new(pixels(g), block_pixels(g), g.weight_len())
+    let pixels = g.n() * g.h().output() * g.w().output();
+    Parts::new(pixels, block_pixels(g), g.weight_len())
 }
 
 /// The input channels of a group, one pixel a row.

@@ -18,4 +18,4 @@ mod tiled;
 
 pub use matrix::{Matrix, MatrixMut};
 pub use product::{gemm, gemm_parallel};
-pub use tiled::{Epilogue, Gemm, GemmPlan};
+pub use tiled::{Epilogue, GemmPlan};

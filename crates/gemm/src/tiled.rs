@@ -42,58 +42,9 @@ pub struct Epilogue<'a> {
     pub relu: bool,
 }
 
-/// A product of fixed shape, `C = epilogue(A B)` with A `m x k` and B `k x n`, in memory that the caller lends.
+/// A product of fixed shape, `C = epilogue(A B)` with A `m x k` and B `k x n`, and the memory for its packed B.
 ///
 /// Runs on the threads of the current pool, with the same bits for any number of them.
-#[derive(Clone, Copy, Debug)]
-pub struct Gemm {
-    m: usize,
-    k: usize,
-    n: usize,
-    level: Level,
-}
-
-impl Gemm {
-    /// A product at `level`.
-    pub const fn new([m, k, n]: [usize; 3], level: Level) -> Self {
-        Self { m, k, n, level }
-    }
-
-    /// Elements of workspace that [`run`](Self::run) needs, for the packed B.
-    pub const fn workspace(&self) -> usize {
-        self.k * self.n.next_multiple_of(self.level.lanes())
-    }
-
-    /// Overwrites `c`, and `workspace` on the way.
-    ///
-    /// # Panics
-    /// If a shape differs from the product's, the bias has not `n` elements, or the workspace is too small.
-    pub fn run(&self, [a, b]: [Matrix<'_>; 2], epilogue: Epilogue<'_>, c: MatrixMut<'_>, workspace: &mut [f32]) {
-        let &Self { m, k, n, level } = self;
-        assert_eq!([a.rows(), a.columns()], [m, k], "A has the product's shape");
-        assert_eq!([b.rows(), b.columns()], [k, n], "B has the product's shape");
-        assert_eq!([c.rows(), c.columns()], [m, n], "C has the product's shape");
-        assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "the bias has a number for each column");
-        if m == 0 || n == 0 {
-            return;
-        }
-        let width = block_vectors(level.lanes()) * level.lanes();
-        let packed = &mut workspace[..self.workspace()];
-        packed.par_chunks_mut((k * width).max(1)).enumerate().for_each(|(block, packed)| {
-            pack_block(&b, block * width, width, level.lanes(), packed);
-        });
-        let packed = &*packed;
-        let (c, stride) = c.into_parts();
-        let rows = task_rows(m, k * n);
-        c[..(m - 1) * stride + n].par_chunks_mut(rows * stride).enumerate().for_each(|(task, c)| {
-            let first = task * rows;
-            let a = a.row_range(first, rows.min(m - first));
-            level.run(Rows { a, packed, n, epilogue, c, stride });
-        });
-    }
-}
-
-/// A [`Gemm`] that owns its workspace.
 ///
 /// ```
 /// use stampnet_gemm::{Epilogue, GemmPlan, Matrix, MatrixMut};
@@ -107,8 +58,11 @@ impl Gemm {
 /// ```
 #[derive(Clone, Debug)]
 pub struct GemmPlan {
-    gemm: Gemm,
-    workspace: AlignedVec<f32>,
+    m: usize,
+    k: usize,
+    n: usize,
+    level: Level,
+    packed: AlignedVec<f32>,
 }
 
 impl GemmPlan {
@@ -119,8 +73,7 @@ impl GemmPlan {
 
     /// A plan at `level`.
     pub fn at_level(m: usize, k: usize, n: usize, level: Level) -> Self {
-        let gemm = Gemm::new([m, k, n], level);
-        Self { gemm, workspace: AlignedVec::zeroed(gemm.workspace()) }
+        Self { m, k, n, level, packed: AlignedVec::zeroed(k * n.next_multiple_of(level.lanes())) }
     }
 
     /// Overwrites `c`.
@@ -128,7 +81,27 @@ impl GemmPlan {
     /// # Panics
     /// If a shape differs from the plan's, or the bias has not `n` elements.
     pub fn run(&mut self, a: Matrix<'_>, b: Matrix<'_>, epilogue: Epilogue<'_>, c: MatrixMut<'_>) {
-        self.gemm.run([a, b], epilogue, c, &mut self.workspace);
+        let (m, k, n) = (self.m, self.k, self.n);
+        assert_eq!([a.rows(), a.columns()], [m, k], "A has the plan's shape");
+        assert_eq!([b.rows(), b.columns()], [k, n], "B has the plan's shape");
+        assert_eq!([c.rows(), c.columns()], [m, n], "C has the plan's shape");
+        assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "the bias has a number for each column");
+        if m == 0 || n == 0 {
+            return;
+        }
+        let level = self.level;
+        let width = block_vectors(level.lanes()) * level.lanes();
+        self.packed.par_chunks_mut((k * width).max(1)).enumerate().for_each(|(block, packed)| {
+            pack_block(&b, block * width, width, level.lanes(), packed);
+        });
+        let packed = &*self.packed;
+        let (c, stride) = c.into_parts();
+        let rows = task_rows(m, k * n);
+        c[..(m - 1) * stride + n].par_chunks_mut(rows * stride).enumerate().for_each(|(task, c)| {
+            let first = task * rows;
+            let a = a.row_range(first, rows.min(m - first));
+            level.run(Rows { a, packed, n, epilogue, c, stride });
+        });
     }
 }
 

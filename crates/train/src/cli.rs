@@ -13,6 +13,7 @@ use crate::picture::Inversion;
 #[command(
     name = "stampnet",
     version,
+    override_usage = "stampnet [COMMAND] [OPTIONS]",
     after_help = "\
 Without a command, `stampnet` trains: `stampnet --epochs 3` is `stampnet train --epochs 3`.
 
@@ -109,7 +110,7 @@ pub(crate) struct TrainArgs {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
-    /// Run folder to create [default: runs/<date>-<time>-<model>]
+    /// Run folder to create [default: runs/DATE-TIME-MODEL]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Stop after this many epochs without a better validation loss

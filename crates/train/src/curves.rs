@@ -10,13 +10,20 @@ use panel::Panel;
 use crate::console::counted;
 use crate::history::EpochRecord;
 
+/// The texts above the curves.
+#[derive(Debug)]
+pub(crate) struct Heading {
+    /// Which network on which data.
+    pub(crate) title: String,
+    /// Two lines of settings.
+    pub(crate) details: [String; 2],
+}
+
 /// What the page tells.
 #[derive(Debug)]
 pub(crate) struct Page<'a> {
-    /// Which network on which data.
-    pub(crate) title: &'a str,
-    /// The settings in a line.
-    pub(crate) subtitle: &'a str,
+    /// What stands above the curves.
+    pub(crate) heading: &'a Heading,
     /// All epochs so far.
     pub(crate) records: &'a [EpochRecord],
     /// The epoch with the least validation loss.
@@ -41,14 +48,16 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Aria
 
 /// The page as the text of an SVG file.
 pub(crate) fn render(page: &Page<'_>) -> String {
-    let (title, subtitle) = (escape(page.title), escape(page.subtitle));
+    let (title, [first, second]) =
+        (escape(&page.heading.title), page.heading.details.each_ref().map(|line| escape(line)));
     let summary = describe(page);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1000 520\" width=\"1000\" height=\"520\" role=\"img\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1000 540\" width=\"1000\" height=\"540\" role=\"img\" \
          aria-label=\"{title}: {summary}\">\n<title>{title}: {summary}</title>\n<style>\n{STYLE}</style>\n\
-         <rect class=\"page\" x=\"0.5\" y=\"0.5\" width=\"999\" height=\"519\" rx=\"12\"/>\n\
+         <rect class=\"page\" x=\"0.5\" y=\"0.5\" width=\"999\" height=\"539\" rx=\"12\"/>\n\
          <text class=\"title\" x=\"40\" y=\"54\">{title}</text>\n\
-         <text class=\"small\" x=\"40\" y=\"78\">{subtitle}</text>\n"
+         <text class=\"small\" x=\"40\" y=\"79\">{first}</text>\n\
+         <text class=\"small\" x=\"40\" y=\"98\">{second}</text>\n"
     );
     svg += &figure(page);
     svg += &legend(page.best);
@@ -57,7 +66,7 @@ pub(crate) fn render(page: &Page<'_>) -> String {
         title: "Loss",
         unit: "",
         digits: 3,
-        at: (84.0, 190.0),
+        at: (84.0, 210.0),
         training: series(|r| r.loss),
         validation: series(|r| r.val_loss),
         best: page.best,
@@ -66,7 +75,7 @@ pub(crate) fn render(page: &Page<'_>) -> String {
         title: "Accuracy",
         unit: " %",
         digits: 1,
-        at: (560.0, 190.0),
+        at: (560.0, 210.0),
         training: series(|r| 100.0 * r.accuracy),
         validation: series(|r| 100.0 * r.val_accuracy),
         best: page.best,
@@ -90,7 +99,7 @@ fn figure(page: &Page<'_>) -> String {
 }
 
 fn legend(best: Option<usize>) -> String {
-    let mut svg = String::from("<g transform=\"translate(40 112)\">\n");
+    let mut svg = String::from("<g transform=\"translate(40 132)\">\n");
     let mut entry = |x: f64, class: &str, text: &str| {
         svg += &format!("<path class=\"{class}\" d=\"M{x} 0h26\"/>\n");
         svg += &format!("<text class=\"small\" x=\"{}\" y=\"4\">{text}</text>\n", x + 34.0);
@@ -149,7 +158,9 @@ mod tests {
     }
 
     fn page(records: &[EpochRecord], best: Option<usize>, test_accuracy: Option<f64>) -> String {
-        render(&Page { title: "<cnn> & \"co\"", subtitle: "batch 32", records, best, test_accuracy })
+        let details = ["333,526 parameters".to_owned(), "batches of 32".to_owned()];
+        let heading = Heading { title: "<cnn> & \"co\"".to_owned(), details };
+        render(&Page { heading: &heading, records, best, test_accuracy })
     }
 
     /// Writes pages to look at: `STAMPNET_PAGES=folder cargo test -p stampnet-train pages`.

@@ -35,7 +35,8 @@ pub(crate) fn data_folder_of(args: &DataArgs, model: &Path) -> Result<PathBuf, C
 fn default_data_folder() -> Result<PathBuf, CliError> {
     let current = env::current_dir().ok();
     let program = env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
-    let starts: Vec<PathBuf> = current.into_iter().chain(program).collect();
+    let mut starts: Vec<PathBuf> = current.into_iter().chain(program).collect();
+    starts.dedup();
     let found = starts.iter().flat_map(|start| start.ancestors()).map(|folder| folder.join(DEFAULT_DATA));
     found.into_iter().find(|folder| folder.is_dir()).ok_or(CliError::NoData { data: DEFAULT_DATA, starts })
 }

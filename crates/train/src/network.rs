@@ -30,8 +30,8 @@ pub(crate) fn build(name: &str, seed: u64) -> Result<Model, CliError> {
         return Err(CliError::NoNetwork { name: name.to_owned() });
     }
     let json = fs::read_to_string(path).map_err(|source| CliError::ReadNetwork { path: path.to_owned(), source })?;
-    let network = Sequential::from_json(&json).and_then(|network| network.build(seed));
-    network.map_err(|source| CliError::Network { path: path.to_owned(), source: Box::new(source) })
+    let unusable = |source| CliError::Network { path: path.to_owned(), source: Box::new(source) };
+    Sequential::from_json(&json).map_err(unusable)?.build(seed).map_err(unusable)
 }
 
 /// A trained network, from a run folder or a model file, ready to be tested.
@@ -39,7 +39,7 @@ pub(crate) fn build(name: &str, seed: u64) -> Result<Model, CliError> {
 /// # Errors
 /// The file cannot be read, or is no model file.
 pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
-    Ok(Model::load(&model_file(path))?)
+    Ok(Model::load(model_file(path))?)
 }
 
 /// Whatever `name` names: a built-in network, a JSON file, a run folder or a model file.

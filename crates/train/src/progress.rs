@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use console::Style;
+use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressStyle};
 use stampnet_nn::{BatchLog, TrainLog};
 
@@ -12,6 +12,9 @@ use crate::history::EpochRecord;
 
 /// How often the figures beside the bar change: slow enough to be read.
 const REFRESH: Duration = Duration::from_millis(150);
+
+/// Characters that the figures beside the bar take.
+const FIGURES: usize = 70;
 
 /// Shows how an epoch goes on. Draws nothing where standard error is no terminal.
 pub(crate) struct EpochBar {
@@ -23,8 +26,10 @@ pub(crate) struct EpochBar {
 impl EpochBar {
     /// A bar over the images of epoch `epoch` (counted from 0) of `log.epochs`.
     pub(crate) fn new(log: &TrainLog, epoch: usize) -> Self {
-        let template = "epoch {prefix}  {bar:24.cyan/dim}  {percent:>3} %  {msg}  {eta} left";
-        let style = ProgressStyle::with_template(template).expect("a test draws this template");
+        let columns = usize::from(Term::stderr().size().1);
+        let width = columns.saturating_sub(FIGURES).clamp(8, 30);
+        let template = format!("epoch {{prefix}}  {{bar:{width}.cyan/dim}}  {{eta:>3}} left  {{wide_msg}}");
+        let style = ProgressStyle::with_template(&template).expect("a test draws this template");
         let bar = ProgressBar::new(log.samples as u64).with_style(style.progress_chars("━╸─"));
         bar.set_prefix(format!("{}/{}", epoch + 1, log.epochs));
         let now = Instant::now();

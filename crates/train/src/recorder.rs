@@ -3,7 +3,7 @@
 use stampnet_nn::{BatchLog, Callback, Control, EpochLog, Model, NnError, TrainLog};
 
 use crate::console::Console;
-use crate::curves::{self, Page};
+use crate::curves::{self, Heading, Page};
 use crate::error::CliError;
 use crate::history::{self, EpochRecord};
 use crate::interrupt;
@@ -14,15 +14,14 @@ use crate::run_folder::{CURVES_FILE, HISTORY_FILE, MODEL_FILE, RunFolder};
 pub(crate) struct Recorder<'a> {
     folder: &'a RunFolder,
     console: &'a mut Console,
-    title: String,
-    subtitle: String,
+    heading: &'a Heading,
     /// Whether the folder's model is the best one rather than the last one.
     keep_best: bool,
     train_log: Option<TrainLog>,
     bar: Option<EpochBar>,
     records: Vec<EpochRecord>,
     best: Option<(usize, f64)>,
-    interrupted: Option<BatchLog>,
+    interrupted: Option<Interrupted>,
     error: Option<CliError>,
 }
 
@@ -33,26 +32,27 @@ pub(crate) struct Recorded {
     /// The epoch with the least validation loss, from 1.
     pub(crate) best: Option<usize>,
     /// Where Ctrl-C came, if it came.
-    pub(crate) interrupted: Option<BatchLog>,
+    pub(crate) interrupted: Option<Interrupted>,
 }
 
-/// The texts above the curves.
-pub(crate) struct Heading {
-    /// Which network on which data.
-    pub(crate) title: String,
-    /// The settings in a line.
-    pub(crate) subtitle: String,
+/// Where Ctrl-C ended a run; all are counted from 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interrupted {
+    /// The epoch.
+    pub(crate) epoch: usize,
+    /// The last batch of that epoch that the network learned from.
+    pub(crate) batch: usize,
+    /// Batches in an epoch.
+    pub(crate) batches: usize,
 }
 
 impl<'a> Recorder<'a> {
     /// Records into `folder` and prints on `console`. With `keep_best`, the folder's model is that of the best epoch.
-    pub(crate) fn new(folder: &'a RunFolder, console: &'a mut Console, heading: Heading, keep_best: bool) -> Self {
-        let Heading { title, subtitle } = heading;
+    pub(crate) fn new(folder: &'a RunFolder, console: &'a mut Console, heading: &'a Heading, keep_best: bool) -> Self {
         Self {
             folder,
             console,
-            title,
-            subtitle,
+            heading,
             keep_best,
             train_log: None,
             bar: None,
@@ -96,12 +96,11 @@ impl<'a> Recorder<'a> {
         let epochs = self.train_log.map_or(record.epoch, |log| log.epochs);
         progress::print_row(self.console, &record, epochs, is_best)?;
         if is_best || !self.keep_best {
-            model.save(&self.folder.file(MODEL_FILE))?;
+            model.save(self.folder.file(MODEL_FILE))?;
         }
         self.folder.write(HISTORY_FILE, &history::csv(&self.records))?;
         let page = Page {
-            title: &self.title,
-            subtitle: &self.subtitle,
+            heading: self.heading,
             records: &self.records,
             best: self.best.map(|(epoch, _)| epoch),
             test_accuracy: None,
@@ -124,9 +123,9 @@ impl<'a> Recorder<'a> {
 impl Callback for Recorder<'_> {
     fn on_train_begin(&mut self, log: &TrainLog) -> Result<(), NnError> {
         self.train_log = Some(*log);
-        self.bar = Some(EpochBar::new(log, log.initial_epoch));
         let head = progress::print_head(self.console);
         self.stop_on(head.map_err(CliError::from));
+        self.bar = Some(EpochBar::new(log, log.initial_epoch));
         Ok(())
     }
 
@@ -139,7 +138,7 @@ impl Callback for Recorder<'_> {
         }
         if interrupt::is_requested() {
             self.bar = None;
-            self.interrupted = Some(*log);
+            self.interrupted = Some(Interrupted { epoch: log.epoch + 1, batch: log.batch + 1, batches: log.batches });
             return Control::Stop;
         }
         if self.error.is_some() { Control::Stop } else { Control::Continue }
@@ -148,6 +147,13 @@ impl Callback for Recorder<'_> {
     fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model) -> Result<Control, NnError> {
         self.bar = None;
         let recorded = self.record(log, model);
+        if interrupt::is_requested() && self.interrupted.is_none() {
+            // It came during the validation.
+            let batches = self.train_log.map_or(0, |log| log.batches);
+            self.interrupted = Some(Interrupted { epoch: log.epoch + 1, batch: batches, batches });
+            self.stop_on(recorded);
+            return Ok(Control::Stop);
+        }
         Ok(self.stop_on(recorded))
     }
 }

@@ -39,7 +39,7 @@ fn a_run_leaves_model_settings_history_and_curves() {
     assert_eq!(counts.map(|count| count.as_u64().unwrap()).sum::<u64>(), 12);
 
     for text in
-        ["Layer (type)", "conv2d (Conv2D)", "48 images to train on", "epoch", "2/2", "confusion matrix", "Saved in run"]
+        ["Layer (type)", "conv2d (Conv2D)", "48 images to train on", "epoch", "2/2", "confusion matrix", "are in run\n"]
     {
         assert!(run.out.contains(text), "{text} is not in\n{}", run.out);
     }
@@ -180,7 +180,7 @@ fn an_interrupt_saves_what_was_learned() {
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let run = common::Run::from(child.wait_with_output().unwrap()).succeeded();
-    assert!(run.err.contains("Interrupted in epoch ") && run.err.contains("Saved in run"), "{}", run.err);
+    assert!(run.err.contains("Interrupted in epoch ") && run.err.contains("are in run\n"), "{}", run.err);
     let json = run.json();
     assert!(json["test_accuracy"].is_null() && json["epochs"].as_u64().unwrap() >= 1, "{json}");
     assert_eq!(place.list("run"), ["curves.svg", "history.csv", "model.safetensors", "settings.json"]);

@@ -1,6 +1,6 @@
 //! `stampnet predict`: what pictures show.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use console::Style;
@@ -51,9 +51,11 @@ pub(crate) fn run(args: &PredictArgs) -> Result<(), CliError> {
     let samples = View::new([fitted.len(), input.h, input.w, input.c], &pixels)?;
     let probabilities = model.predict(samples)?;
     let names = network::class_names(&model);
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     for (i, (path, fitted)) in args.images.iter().zip(&fitted).enumerate() {
         let predictions = likeliest(probabilities.view().row(i).data(), &names, args.top);
-        print(&mut console, path, fitted, &predictions, args.show)?;
+        print_picture(&mut console, path, fitted, args.show)?;
+        print_predictions(&mut console, &predictions, width)?;
         if args.json {
             print_json(&Line { image: path, inverted: fitted.inverted, predictions: &predictions })?;
         }
@@ -80,20 +82,15 @@ fn likeliest<'a>(probabilities: &[f32], names: &'a [String], top: usize) -> Vec<
     predictions
 }
 
-fn print(
-    console: &mut Console,
-    path: &Path,
-    fitted: &Fitted,
-    predictions: &[Prediction<'_>],
-    show: bool,
-) -> Result<(), CliError> {
+fn print_picture(console: &mut Console, path: &Path, fitted: &Fitted, show: bool) -> io::Result<()> {
     let note = if fitted.inverted { " (inverted)" } else { "" };
     let name = console.paint(Style::new().bold(), path.display());
     writeln!(console, "{name}{note}")?;
-    if show {
-        write!(console, "{}", draw(&fitted.picture))?;
-    }
-    let width = predictions.iter().map(|prediction| prediction.name.chars().count()).max().unwrap_or(0);
+    if show { write!(console, "{}", draw(&fitted.picture)) } else { Ok(()) }
+}
+
+/// Prints a line per class, with the names in `width` characters.
+fn print_predictions(console: &mut Console, predictions: &[Prediction<'_>], width: usize) -> io::Result<()> {
     for (rank, Prediction { name, probability, .. }) in predictions.iter().enumerate() {
         let style = if rank == 0 { Style::new().green() } else { Style::new() };
         let bar = console.paint(style, "█".repeat((probability * BAR).round() as usize));

@@ -13,9 +13,9 @@ use stampnet_simd::Level;
 use crate::cli::TrainArgs;
 use crate::commands::evaluate::test;
 use crate::console::{Console, counted, print_json, thousands};
-use crate::curves::{self, Page};
+use crate::curves::{self, Heading, Page};
 use crate::error::CliError;
-use crate::recorder::{Heading, Recorded, Recorder};
+use crate::recorder::{Interrupted, Recorded, Recorder};
 use crate::report::{Results, Scores, TestLine};
 use crate::run_folder::{
     CURVES_FILE, DataSettings, MODEL_FILE, RESULTS_FILE, RunFolder, SETTINGS_FILE, Settings, listed_sums, now,
@@ -50,11 +50,11 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), CliError> {
     // Whether network and data fit each other shows on one image, before anything is written.
     model.evaluate(&Subset::new(&data.train, vec![0])?, 1)?;
     network::set_class_names(&mut model, &data.class_names);
+    let run_folder = RunFolder::create(args.out.as_deref(), &args.model)?;
+    run_folder.write_json(SETTINGS_FILE, &run.settings)?;
     let summary = model.summary(console.width());
     writeln!(console, "{summary}")?;
     run.print_data(&mut console)?;
-    let run_folder = RunFolder::create(args.out.as_deref(), &args.model)?;
-    run_folder.write_json(SETTINGS_FILE, &run.settings)?;
     interrupt::listen()?;
     run.train(&mut model, &run_folder, &mut console)
 }
@@ -110,23 +110,24 @@ impl<'a> Run<'a> {
         let data_name = name(&data.folder).unwrap_or_else(|| data.folder.display().to_string());
         Heading {
             title: format!("{network} on {data_name}"),
-            subtitle: format!(
-                "{} parameters · {} training and {} validation images · Adam, learning rate {learning_rate} · batches of \
-                 {batch} · seed {seed}",
-                thousands(model.parameters()),
-                thousands(data.training_images),
-                thousands(data.validation_images)
-            ),
+            details: [
+                format!(
+                    "{} parameters · {} training and {} validation images",
+                    thousands(model.parameters()),
+                    thousands(data.training_images),
+                    thousands(data.validation_images)
+                ),
+                format!("Adam, learning rate {learning_rate} · batches of {batch} · seed {seed}"),
+            ],
         }
     }
 
     fn train(&self, model: &mut Model, folder: &RunFolder, console: &mut Console) -> Result<(), CliError> {
         let heading = self.heading(model);
-        let (title, subtitle) = (heading.title.clone(), heading.subtitle.clone());
         let start = Instant::now();
-        let recorded = self.fit(model, folder, heading, console)?;
+        let recorded = self.fit(model, folder, &heading, console)?;
         let seconds = start.elapsed().as_secs_f64();
-        model.save(&folder.file(MODEL_FILE))?;
+        model.save(folder.file(MODEL_FILE))?;
         self.print_end(&recorded, seconds, console)?;
         let scores = match recorded.interrupted {
             Some(_) => None,
@@ -140,10 +141,10 @@ impl<'a> Run<'a> {
             let results = Results::new(&line, recorded.best, scores, &self.data.class_names);
             folder.write_json(RESULTS_FILE, &results)?;
             let test_accuracy = Some(scores.accuracy());
-            let (title, subtitle, records, best) = (&title, &subtitle, &recorded.records, recorded.best);
-            folder.write(CURVES_FILE, &curves::render(&Page { title, subtitle, records, best, test_accuracy }))?;
+            let (heading, records, best) = (&heading, &recorded.records, recorded.best);
+            folder.write(CURVES_FILE, &curves::render(&Page { heading, records, best, test_accuracy }))?;
         }
-        print_next(folder.path(), console)?;
+        print_next(folder, console)?;
         if self.args.json {
             print_json(&line)?;
         }
@@ -154,7 +155,7 @@ impl<'a> Run<'a> {
         &self,
         model: &mut Model,
         folder: &RunFolder,
-        heading: Heading,
+        heading: &Heading,
         console: &mut Console,
     ) -> Result<Recorded, CliError> {
         let early = !self.args.no_early_stopping;
@@ -179,9 +180,8 @@ impl<'a> Run<'a> {
             }
             _ => "the last weights are kept".to_owned(),
         };
-        if let Some(log) = recorded.interrupted {
-            let (epoch, batch) = (log.epoch + 1, log.batch + 1);
-            let text = format!("\nInterrupted in epoch {epoch}, after batch {batch} of {}: {kept}.", log.batches);
+        if let Some(Interrupted { epoch, batch, batches }) = recorded.interrupted {
+            let text = format!("\nInterrupted in epoch {epoch}, after batch {batch} of {batches}: {kept}.");
             writeln!(console, "{}", console.paint(Style::new().yellow(), text))?;
             return Ok(());
         }
@@ -198,15 +198,16 @@ impl<'a> Run<'a> {
 }
 
 /// Says where everything is and what can be done with it.
-fn print_next(folder: &Path, console: &mut Console) -> Result<(), CliError> {
-    let folder = folder.display();
+fn print_next(folder: &RunFolder, console: &mut Console) -> Result<(), CliError> {
     // Whoever started the program through cargo has no command called stampnet.
     let program = env::args_os().next().unwrap_or_else(|| "stampnet".into());
     let program = Path::new(&program).display();
-    let bold = Style::new().bold();
-    writeln!(console, "\nSaved in {}: model, settings, history and curves.", console.paint(bold, &folder))?;
-    writeln!(console, "  curves     open {folder}/{CURVES_FILE} in a browser")?;
-    writeln!(console, "  test       {program} evaluate {folder}")?;
-    writeln!(console, "  use        {program} predict {folder} picture.png")?;
+    let path = folder.path().display();
+    writeln!(console, "\nThe network and its history are in {}", console.paint(Style::new().bold(), &path))?;
+    if folder.file(CURVES_FILE).is_file() {
+        writeln!(console, "  see its curves    open {path}/{CURVES_FILE} in a browser")?;
+    }
+    writeln!(console, "  test it again     {program} evaluate {path}")?;
+    writeln!(console, "  show it pictures  {program} predict {path} picture.png")?;
     Ok(())
 }

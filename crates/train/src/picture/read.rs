@@ -66,17 +66,27 @@ fn on_white(samples: &[f32], color: usize) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Writes a PNG, reads it, and returns its pixels.
-    fn round(color: ColorType, depth: BitDepth, (w, h): (u32, u32), data: &[u8], palette: Option<&[u8]>) -> Picture {
+    /// A PNG of one row and two pixels, and what must be read.
+    struct Case {
+        name: &'static str,
+        kind: (ColorType, BitDepth),
+        data: &'static [u8],
+        want: &'static [f32],
+    }
+
+    /// Red, green.
+    const PALETTE: &[u8] = &[255, 0, 0, 0, 255, 0];
+
+    fn write_and_read(case: &Case) -> Picture {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
-        let mut encoder = png::Encoder::new(File::create(&path).unwrap(), w, h);
-        encoder.set_color(color);
-        encoder.set_depth(depth);
-        if let Some(palette) = palette {
-            encoder.set_palette(palette.to_vec());
+        let mut encoder = png::Encoder::new(File::create(&path).unwrap(), 2, 1);
+        encoder.set_color(case.kind.0);
+        encoder.set_depth(case.kind.1);
+        if case.kind.0 == ColorType::Indexed {
+            encoder.set_palette(PALETTE);
         }
-        encoder.write_header().unwrap().write_image_data(data).unwrap();
+        encoder.write_header().unwrap().write_image_data(case.data).unwrap();
         read_png(&path).unwrap()
     }
 
@@ -84,25 +94,24 @@ mod tests {
     fn every_kind_of_png_becomes_gray_or_rgb() {
         use BitDepth::{Eight, Four, One, Sixteen, Two};
         use ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
-        let palette: &[u8] = &[255, 0, 0, 0, 255, 0];
-        let cases: [(&str, ColorType, BitDepth, &[u8], Option<&[u8]>, &[f32]); 11] = [
-            ("gray 1", Grayscale, One, &[0b1000_0000], None, &[1.0, 0.0]),
-            ("gray 2", Grayscale, Two, &[0b1001_0000], None, &[2.0 / 3.0, 1.0 / 3.0]),
-            ("gray 4", Grayscale, Four, &[0xF3], None, &[1.0, 0.2]),
-            ("gray 8", Grayscale, Eight, &[51, 255], None, &[0.2, 1.0]),
-            ("gray 16", Grayscale, Sixteen, &[0x33, 0x33, 0, 1], None, &[0.2, 1.0 / 65_535.0]),
-            ("gray alpha", GrayscaleAlpha, Eight, &[0, 255, 0, 51], None, &[0.0, 0.8]),
-            ("rgb 8", Rgb, Eight, &[255, 0, 51, 0, 0, 0], None, &[1.0, 0.0, 0.2, 0.0, 0.0, 0.0]),
-            ("rgb 16", Rgb, Sixteen, &[0x33, 0x33].repeat(6), None, &[0.2; 6]),
-            ("rgba 8", Rgba, Eight, &[255, 0, 0, 255, 0, 0, 0, 0], None, &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]),
-            ("palette 1", Indexed, One, &[0b0100_0000], Some(palette), &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
-            ("palette 8", Indexed, Eight, &[1, 0], Some(palette), &[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]),
-        ];
-        for (name, color, depth, data, palette, want) in cases {
-            let got = round(color, depth, (2, 1), data, palette);
-            assert_eq!((got.h, got.w, got.c), (1, 2, want.len() / 2), "{name}");
-            let near = got.pixels.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6);
-            assert!(near, "{name}: {:?} is not {want:?}", got.pixels);
+        let case = |name, color, depth, data, want| Case { name, kind: (color, depth), data, want };
+        for case in [
+            case("gray 1", Grayscale, One, &[0b1000_0000], &[1.0, 0.0]),
+            case("gray 2", Grayscale, Two, &[0b1001_0000], &[2.0 / 3.0, 1.0 / 3.0]),
+            case("gray 4", Grayscale, Four, &[0xF3], &[1.0, 0.2]),
+            case("gray 8", Grayscale, Eight, &[51, 255], &[0.2, 1.0]),
+            case("gray 16", Grayscale, Sixteen, &[0x33, 0x33, 0, 1], &[0.2, 1.0 / 65_535.0]),
+            case("gray alpha", GrayscaleAlpha, Eight, &[0, 255, 0, 51], &[0.0, 0.8]),
+            case("rgb 8", Rgb, Eight, &[255, 0, 51, 0, 0, 0], &[1.0, 0.0, 0.2, 0.0, 0.0, 0.0]),
+            case("rgb 16", Rgb, Sixteen, &[0x33; 12], &[0.2; 6]),
+            case("rgba 8", Rgba, Eight, &[255, 0, 0, 255, 0, 0, 0, 0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]),
+            case("palette 1", Indexed, One, &[0b0100_0000], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+            case("palette 8", Indexed, Eight, &[1, 0], &[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]),
+        ] {
+            let (got, name) = (write_and_read(&case), case.name);
+            assert_eq!((got.h, got.w, got.c), (1, 2, case.want.len() / 2), "{name}");
+            let near = got.pixels.iter().zip(case.want).all(|(got, want)| (got - want).abs() < 1e-6);
+            assert!(near, "{name}: {:?} is not {:?}", got.pixels, case.want);
         }
     }
 
