@@ -67,12 +67,12 @@ pub(crate) fn set_class_names(model: &mut Model, names: &[String]) {
     model.metadata_mut().insert(CLASSES.to_owned(), json);
 }
 
-/// The names of the model's classes; their numbers, if the file does not name them.
+/// A name for each of the model's outputs: those that the file gives, and numbers for the rest.
 pub(crate) fn class_names(model: &Model) -> Vec<String> {
-    let outputs = model.output_shape().len();
-    let names = model.metadata().get(CLASSES).and_then(|json| serde_json::from_str::<Vec<String>>(json).ok());
-    let named = names.filter(|names| names.len() == outputs);
-    named.unwrap_or_else(|| (0..outputs).map(|class| format!("class {class}")).collect())
+    let named = model.metadata().get(CLASSES).and_then(|json| serde_json::from_str::<Vec<String>>(json).ok());
+    let named = named.unwrap_or_default();
+    let numbered = (named.len()..).map(|class| format!("class {class}"));
+    named.iter().cloned().chain(numbered).take(model.output_shape().len()).collect()
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
         let names: Vec<String> = (0..10).map(|i| format!("\"{i}\", é")).collect();
         set_class_names(&mut model, &names);
         assert_eq!(class_names(&model), names);
-        set_class_names(&mut model, &names[1..]);
-        assert_eq!(class_names(&model)[0], "class 0");
+        set_class_names(&mut model, &names[..9]);
+        assert_eq!((class_names(&model)[8].as_str(), class_names(&model)[9].as_str()), ("\"8\", é", "class 9"));
     }
 }

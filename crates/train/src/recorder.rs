@@ -88,13 +88,12 @@ impl<'a> Recorder<'a> {
             seconds: log.seconds,
             images_per_s: log.samples as f64 / log.seconds,
         };
-        let is_best = self.best.is_none_or(|(_, least)| record.val_loss < least);
+        let least = self.best.map_or(f64::INFINITY, |(_, least)| least);
+        let is_best = record.val_loss < least;
         if is_best {
             self.best = Some((record.epoch, record.val_loss));
         }
         self.records.push(record);
-        let epochs = self.train_log.map_or(record.epoch, |log| log.epochs);
-        progress::print_row(self.console, &record, epochs, is_best)?;
         if is_best || !self.keep_best {
             model.save(self.folder.file(MODEL_FILE))?;
         }
@@ -105,7 +104,9 @@ impl<'a> Recorder<'a> {
             best: self.best.map(|(epoch, _)| epoch),
             test_accuracy: None,
         };
-        self.folder.write(CURVES_FILE, &curves::render(&page))
+        self.folder.write(CURVES_FILE, &curves::render(&page))?;
+        let epochs = self.train_log.map_or(record.epoch, |log| log.epochs);
+        Ok(progress::print_row(self.console, &record, epochs, is_best)?)
     }
 
     /// Remembers an error and ends the training.

@@ -102,6 +102,16 @@ fn without_early_stopping_all_epochs_run() {
 }
 
 #[test]
+fn a_network_may_have_more_outputs_than_there_are_classes() {
+    let place = Place::new();
+    place.write("network.json", common::network(3).replace("\"units\":3", "\"units\":5").as_bytes());
+    let out = place.train().succeeded().out;
+    assert!(out.contains("hat") && out.contains("class 4"), "{out}");
+    let results: serde_json::Value = serde_json::from_str(&place.read("run/results.json")).unwrap();
+    assert_eq!(results["class_accuracy"][4], serde_json::Value::Null);
+}
+
+#[test]
 fn a_run_without_out_is_named_after_time_and_network() {
     let place = Place::new();
     let train = "train --data data --model network.json --epochs 1";

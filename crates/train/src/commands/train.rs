@@ -138,7 +138,8 @@ impl<'a> Run<'a> {
         let images_per_s = if trained > 0.0 { images / trained } else { 0.0 };
         let line = TestLine::new(scores.as_ref(), recorded.records.len(), seconds, images_per_s);
         if let Some(scores) = &scores {
-            let results = Results::new(&line, recorded.best, scores, &self.data.class_names);
+            let class_names = network::class_names(model);
+            let results = Results::new(&line, recorded.best, scores, &class_names);
             folder.write_json(RESULTS_FILE, &results)?;
             let test_accuracy = Some(scores.accuracy());
             let (heading, records, best) = (&heading, &recorded.records, recorded.best);
@@ -192,7 +193,7 @@ impl<'a> Run<'a> {
 
     fn test(&self, model: &mut Model, console: &mut Console) -> Result<Scores, CliError> {
         let scores = test(model, self.data, self.args.batch)?;
-        scores.print(console, &self.data.class_names)?;
+        scores.print(console, &network::class_names(model))?;
         Ok(scores)
     }
 }
