@@ -3,7 +3,7 @@
 use stampnet_data::{Dataset, gather};
 use stampnet_tensor::{Shape, Tensor, View};
 
-use super::program::{Key, Program, Task};
+use super::program::{Key, Program, Task, on_worker};
 use super::{Graph, Model};
 use crate::metrics::{ConfusionMatrix, argmax};
 use crate::{Loss, NnError, TrainError};
@@ -50,8 +50,12 @@ impl Model {
         for rows in batches(rows, batch_size)? {
             let key = Key { task: Task::Evaluate(loss), n: rows.len(), seed: 0 };
             let program = self.programs.get(&self.graph, key)?;
-            load(program, data, rows, loss)?;
-            program.run(&mut self.weights, 0);
+            let weights = &mut self.weights;
+            on_worker(|| {
+                load(program, data, rows, loss)?;
+                program.run(weights, 0);
+                Ok::<_, NnError>(())
+            })?;
             if !program.loss().is_finite() {
                 check_finite(program, rows)?;
             }
@@ -105,7 +109,7 @@ impl Model {
         &mut self,
         n: usize,
         batch_size: usize,
-        mut fill: impl FnMut(std::ops::Range<usize>, &mut Program) -> Result<(), NnError>,
+        mut fill: impl FnMut(std::ops::Range<usize>, &mut Program) -> Result<(), NnError> + Send,
     ) -> Result<Tensor, NnError> {
         let output = self.graph.output();
         let mut all = Tensor::zeros(Shape::new(&[&[n], output.dims()].concat())?);
@@ -113,8 +117,12 @@ impl Model {
             let rows = start..n.min(start + batch_size);
             let key = Key { task: Task::Predict, n: rows.len(), seed: 0 };
             let program = self.programs.get(&self.graph, key)?;
-            fill(rows.clone(), program)?;
-            program.run(&mut self.weights, 0);
+            let (weights, fill) = (&mut self.weights, &mut fill);
+            on_worker(|| {
+                fill(rows.clone(), program)?;
+                program.run(weights, 0);
+                Ok::<_, NnError>(())
+            })?;
             all.data_mut()[rows.start * output.len()..rows.end * output.len()].copy_from_slice(program.output().data());
         }
         Ok(all)

@@ -6,7 +6,7 @@ use stampnet_data::{Dataset, order, split};
 use stampnet_tensor::Tensor;
 
 use super::evaluate::{Tally, all_rows, batches, check_data, check_finite, load};
-use super::program::{Key, Task};
+use super::program::{Key, Task, on_worker};
 use super::{Compiled, History, Model};
 use crate::{BatchLog, Callback, Control, EpochLog, NnError, TrainError, TrainLog};
 
@@ -230,9 +230,12 @@ impl Model {
         for (batch, rows) in batches(&order, run.batch_size)?.enumerate() {
             let key = Key { task: Task::Train(loss), n: rows.len(), seed: run.seed };
             let program = self.programs.get(&self.graph, key)?;
-            load(program, run.data, rows, loss)?;
             let step = epoch as u64 * batch_count as u64 + batch as u64;
-            program.train(&mut self.weights, &mut **optimizer, step)?;
+            let (weights, optimizer) = (&mut self.weights, &mut **optimizer);
+            on_worker(|| {
+                load(program, run.data, rows, loss)?;
+                program.train(weights, optimizer, step)
+            })?;
             if !program.loss().is_finite() {
                 check_finite(program, rows)?;
                 return Err(TrainError::Diverged { epoch: epoch + 1, batch: batch + 1, loss: program.loss() }.into());

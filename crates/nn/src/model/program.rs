@@ -163,6 +163,11 @@ impl Program {
     }
 }
 
+/// Runs a step's `work` on a thread of the pool: a thread outside of it would be put to sleep and woken for every operation.
+pub(super) fn on_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 fn batch_shape(n: usize, sample: Shape) -> Result<Shape, NnError> {
     Ok(Shape::new(&[&[n], sample.dims()].concat())?)
 }
