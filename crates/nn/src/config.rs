@@ -72,7 +72,7 @@ pub enum ConfigError {
 
 /// The config of one layer, read key by key. Keys that nobody asked for are an error in the end.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     place: String,
     entries: Map<String, Value>,
     known: Vec<&'static str>,
@@ -80,7 +80,7 @@ pub struct Config {
 
 impl Config {
     /// `entries` belong to `place`, which error messages name.
-    pub const fn new(place: String, entries: Map<String, Value>) -> Self {
+    pub(crate) const fn new(place: String, entries: Map<String, Value>) -> Self {
         Self { place, entries, known: Vec::new() }
     }
 
@@ -88,7 +88,7 @@ impl Config {
     ///
     /// # Errors
     /// It is missing or unusable.
-    pub fn required<T: ConfigValue>(&mut self, key: &'static str) -> Result<T, ConfigError> {
+    pub(crate) fn required<T: ConfigValue>(&mut self, key: &'static str) -> Result<T, ConfigError> {
         self.known.push(key);
         match self.entries.shift_remove(key) {
             Some(value) => self.read(key, &value),
@@ -102,7 +102,7 @@ impl Config {
     ///
     /// # Errors
     /// It is unusable.
-    pub fn optional<T: ConfigValue>(&mut self, key: &'static str, target: &mut T) -> Result<(), ConfigError> {
+    pub(crate) fn optional<T: ConfigValue>(&mut self, key: &'static str, target: &mut T) -> Result<(), ConfigError> {
         self.known.push(key);
         if let Some(value) = self.entries.shift_remove(key) {
             *target = self.read(key, &value)?;
@@ -114,7 +114,7 @@ impl Config {
     ///
     /// # Errors
     /// One has another value.
-    pub fn only(&mut self, fixed: &[(&'static str, Fixed)]) -> Result<(), ConfigError> {
+    pub(crate) fn only(&mut self, fixed: &[(&'static str, Fixed)]) -> Result<(), ConfigError> {
         for &(key, value) in fixed {
             self.known.push(key);
             let Some(received) = self.entries.shift_remove(key) else { continue };
@@ -130,7 +130,7 @@ impl Config {
     ///
     /// # Errors
     /// A key is left that nobody asked for.
-    pub fn finish(self) -> Result<(), ConfigError> {
+    pub(crate) fn finish(self) -> Result<(), ConfigError> {
         let Some(key) = self.entries.keys().next() else { return Ok(()) };
         let hint = suggestion(key, self.known.iter().copied());
         Err(ConfigError::Unknown { place: self.place, key: key.clone(), hint })
@@ -156,15 +156,13 @@ impl Config {
 
 /// A value that a key must have, because nothing else is supported.
 #[derive(Clone, Copy, Debug)]
-pub enum Fixed {
+pub(crate) enum Fixed {
     /// `null`.
     Null,
     /// A boolean.
     Bool(bool),
     /// A string.
     Text(&'static str),
-    /// A whole number.
-    Integer(i64),
     /// A number.
     Number(f64),
 }
@@ -175,20 +173,22 @@ impl Fixed {
             Self::Null => Value::Null,
             Self::Bool(value) => value.into(),
             Self::Text(value) => value.into(),
-            Self::Integer(value) => value.into(),
             Self::Number(value) => value.into(),
         }
     }
 }
 
 /// A config as it is written: a layer's own entries, then the fixed ones.
-pub fn entries<const N: usize>(own: [(&'static str, Value); N], fixed: &[(&'static str, Fixed)]) -> Map<String, Value> {
+pub(crate) fn entries<const N: usize>(
+    own: [(&'static str, Value); N],
+    fixed: &[(&'static str, Fixed)],
+) -> Map<String, Value> {
     let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
     own.chain(fixed.iter().map(|&(key, value)| (key.to_owned(), value.value()))).collect()
 }
 
 /// A value in a config.
-pub trait ConfigValue: Sized {
+pub(crate) trait ConfigValue: Sized {
     /// What the value must be, for error messages.
     const EXPECTED: &'static str;
 

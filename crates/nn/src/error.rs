@@ -180,6 +180,16 @@ pub enum TrainError {
     /// A batch of nothing.
     #[error("the batch size must be at least 1; received 0")]
     BatchSize,
+    /// A number of an optimizer outside its range.
+    #[error("the optimizer's {argument} must be {expected}; received {received}")]
+    Hyperparameter {
+        /// The argument.
+        argument: &'static str,
+        /// Its range.
+        expected: &'static str,
+        /// What it is.
+        received: f64,
+    },
     /// No epochs to train.
     #[error("epochs must be greater than initial_epoch; received epochs {epochs} and initial_epoch {initial_epoch}")]
     Epochs {

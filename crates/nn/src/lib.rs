@@ -29,7 +29,7 @@
 
 mod activation;
 mod callback;
-pub mod config;
+mod config;
 mod error;
 mod initializer;
 mod json;
@@ -44,6 +44,7 @@ mod sequential;
 
 pub use activation::{Activation, ParseActivationError};
 pub use callback::{BatchLog, Callback, Control, EarlyStopping, EpochLog, TrainLog};
+pub use config::ConfigError;
 pub use error::{BatchShape, LayerError, NnError, TrainError};
 pub use initializer::Initializer;
 pub use layer::{Built, Call, Layer, WeightSpec};

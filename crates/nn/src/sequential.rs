@@ -142,6 +142,9 @@ impl Sequential {
             if parameters > MAX_WEIGHTS as u128 {
                 return Err(NnError::TooLarge { layer: named.label(), received: parameters, max: MAX_WEIGHTS });
             }
+            // Activations have a batch axis, too.
+            Shape::new(&[&[1], built.output.dims()].concat())
+                .map_err(|source| NnError::layer(named, shape, source.into()))?;
             shape = built.output;
             nodes.push(Node { output: built.output, weights: built.weights });
         }

@@ -104,9 +104,7 @@ impl BatchNormalization {
 
     pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
         let mut layer = Self::new();
-        // Both name the last axis of an image; Keras writes whichever it was given.
-        let mut axis = Axis;
-        config.optional("axis", &mut axis)?;
+        config.optional("axis", &mut Axis)?;
         config.optional("momentum", &mut layer.momentum)?;
         config.optional("epsilon", &mut layer.epsilon)?;
         config.optional("center", &mut layer.center)?;
@@ -186,7 +184,7 @@ impl ConfigValue for Axis {
     const EXPECTED: &'static str = "-1 (the channels, which come last)";
 
     fn read(value: &Value) -> Option<Self> {
-        // Keras writes the index as it was given; 3 is the last axis of a batch of images.
+        // Keras writes the axis as it was given; 3 is the last one of a batch of images.
         value.as_i64().filter(|axis| [-1, 3].contains(axis)).map(|_| Self)
     }
 

@@ -4,7 +4,7 @@
 //! description in Keras's schema), `seed` and `metadata` (notes).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors, View};
@@ -167,8 +167,11 @@ impl Model {
             let tensor = read(&file, &spec.name, spec.weight.shape, layer)?;
             weights.push(Weight { name: spec.name, tensor, trainable: spec.weight.trainable });
         }
-        if let Some(name) = file.names().into_iter().find(|name| weights.iter().all(|weight| weight.name != *name)) {
-            return Err(ModelFileError::Unexpected { name: name.to_owned() }.into());
+        // Every weight was found, so that a difference can only be a surplus.
+        if file.len() > weights.len() {
+            let known: HashSet<&str> = weights.iter().map(|weight| weight.name.as_str()).collect();
+            let surplus = file.names().into_iter().find(|name| !known.contains(name)).unwrap_or_default();
+            return Err(ModelFileError::Unexpected { name: surplus.to_owned() }.into());
         }
         let mut model = Self::with_weights(graph, weights, description.seed);
         model.metadata = description.metadata;

@@ -186,8 +186,10 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// The loss cannot take the model's output: a cross-entropy needs the shape `(classes,)`, with at least two classes.
+    /// A number of the optimizer lies outside its range; or the loss cannot take the model's output: a cross-entropy needs the
+    /// shape `(classes,)`, with at least two classes.
     pub fn compile(&mut self, optimizer: impl Optimizer + 'static, loss: Loss) -> Result<(), NnError> {
+        optimizer.check()?;
         let output = self.graph.output();
         if loss.is_cross_entropy() && (output.rank() != 1 || output.len() < 2) {
             let layer = self.graph.last().label();

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 use stampnet_simd::{Kernel, Level, Simd};
 
-use super::{CHUNK, Optimizer, Slots, flush};
+use super::{CHUNK, Optimizer, Slots, check_range, check_rate, flush};
+use crate::TrainError;
 
 /// Adam (Kingma and Ba, 2015): steps whose size per weight follows the mean and the mean square of past gradients.
 ///
@@ -100,6 +101,14 @@ impl Optimizer for Adam {
 
     fn set_learning_rate(&mut self, learning_rate: f64) {
         self.learning_rate = learning_rate;
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        check_rate(self.learning_rate)?;
+        for (argument, beta) in [("beta_1", self.beta_1), ("beta_2", self.beta_2)] {
+            check_range(argument, beta, "at least 0 and below 1", (0.0..1.0).contains(&beta))?;
+        }
+        check_range("epsilon", self.epsilon, "above 0", self.epsilon > 0.0 && self.epsilon.is_finite())
     }
 
     fn begin_step(&mut self) {

@@ -9,6 +9,8 @@ pub use adam::Adam;
 pub use sgd::Sgd;
 use stampnet_tensor::AlignedVec;
 
+use crate::TrainError;
+
 /// Changes weights against their gradients, one step at a time. It keeps what it must remember of each weight.
 pub trait Optimizer: Debug + Send {
     /// Keras's name.
@@ -19,6 +21,12 @@ pub trait Optimizer: Debug + Send {
 
     /// Sets the learning rate of the steps to come.
     fn set_learning_rate(&mut self, learning_rate: f64);
+
+    /// Whether its numbers can be used.
+    ///
+    /// # Errors
+    /// One lies outside its range.
+    fn check(&self) -> Result<(), TrainError>;
 
     /// Begins a step, in which every trainable weight is updated once.
     fn begin_step(&mut self);
@@ -56,6 +64,16 @@ impl Slots {
     fn clear(&mut self) {
         self.slots.clear();
     }
+}
+
+/// Refuses a number outside of its range.
+fn check_range(argument: &'static str, value: f64, expected: &'static str, is_valid: bool) -> Result<(), TrainError> {
+    if is_valid { Ok(()) } else { Err(TrainError::Hyperparameter { argument, expected, received: value }) }
+}
+
+/// A learning rate is finite and not negative.
+fn check_rate(rate: f64) -> Result<(), TrainError> {
+    check_range("learning_rate", rate, "finite and not negative", rate.is_finite() && rate >= 0.0)
 }
 
 /// Numbers below this are set to 0 where they are kept from step to step. Their effect is nil, but they decay into denormal

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 use stampnet_simd::{Kernel, Level, Simd};
 
-use super::{CHUNK, Optimizer, Slots, flush};
+use super::{CHUNK, Optimizer, Slots, check_range, check_rate, flush};
+use crate::TrainError;
 
 /// Gradient descent, with momentum if wanted (Sutskever, Martens, Dahl and Hinton, 2013).
 ///
@@ -67,6 +68,11 @@ impl Optimizer for Sgd {
 
     fn set_learning_rate(&mut self, learning_rate: f64) {
         self.learning_rate = learning_rate;
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        check_rate(self.learning_rate)?;
+        check_range("momentum", self.momentum, "from 0 to 1", (0.0..=1.0).contains(&self.momentum))
     }
 
     fn begin_step(&mut self) {}

@@ -85,6 +85,7 @@ fn the_book_model_is_the_one_of_the_fixture() {
 fn predictions_are_those_of_keras() {
     for case in parse(include_str!("../fixtures/outputs.json")).as_array().unwrap() {
         let mut model = load(&case["model"], &case["weights"]);
+        assert_eq!(parse(&model.to_json()), essential(case["model"].clone()));
         let (got, want) = (model.predict(tensor(&case["input"]).view()).unwrap(), tensor(&case["output"]));
         assert_eq!(got.dims(), want.dims());
         assert_close(model.name(), got.data(), want.data(), 2e-6);

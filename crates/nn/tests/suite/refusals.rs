@@ -75,6 +75,10 @@ fn a_layer_that_cannot_take_its_input_is_named() {
              received the target [-1, 5] for an input of 4056 elements (at most one entry may be -1: it is worked out)",
         ),
         (
+            Sequential::new(6).add(Reshape::new([1, 2, 1, 3, 1, 1])),
+            "layer reshape (Reshape), input (None, 6): a tensor has at most 6 axes; received 7 in the shape [1, 1, 2, 1, 3, 1, 1]",
+        ),
+        (
             image().add_named("conv2d", Flatten::new()),
             "every layer of a model must have its own name; two are called 'conv2d'",
         ),
@@ -182,6 +186,22 @@ fn a_model_must_be_compiled_with_a_loss_that_takes_its_output() {
     let expected = "a model must be compiled before it can be trained or evaluated: call compile(optimizer, loss)";
     assert_eq!(model.evaluate(&data, 4).unwrap_err().to_string(), expected);
     assert_eq!(model.fit(&data, FitOptions::new(1)).unwrap_err().to_string(), expected);
+    for (error, expected) in [
+        (
+            model.compile(Adam::new(f64::NAN), Loss::MeanSquaredError),
+            "the optimizer's learning_rate must be finite and not negative; received NaN",
+        ),
+        (
+            model.compile(Adam::default().beta_2(1.0), Loss::MeanSquaredError),
+            "the optimizer's beta_2 must be at least 0 and below 1; received 1",
+        ),
+        (
+            model.compile(Sgd::new(0.1).momentum(-0.5), Loss::MeanSquaredError),
+            "the optimizer's momentum must be from 0 to 1; received -0.5",
+        ),
+    ] {
+        assert_eq!(error.unwrap_err().to_string(), expected);
+    }
     let expected = "the loss categorical_crossentropy needs an output of one number per class, (None, classes); layer dense \
                     (Dense) gives (None, 6, 6, 2)";
     let error = model.compile(Adam::default(), Loss::CategoricalCrossentropy).unwrap_err();
