@@ -9,11 +9,11 @@ use super::cell;
 use crate::console::{Console, thousands};
 
 /// Characters of a bar for 100 %.
-const BAR: usize = 20;
+const BAR: usize = 18;
 
 pub(super) fn print(console: &mut Console, confusion: &ConfusionMatrix, class_names: &[String]) -> io::Result<()> {
     let width = class_names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, 24);
-    let head = format!("{}   images   right  accuracy{:23}most often taken for", cell("class", width), "");
+    let head = format!("{}   images   right  accuracy{:21}mostly mistaken for", cell("class", width), "");
     writeln!(console, "{}", console.paint(Style::new().bold(), head))?;
     for (class, name) in class_names.iter().enumerate() {
         let images: u64 = confusion.row(class).iter().sum();
