@@ -20,7 +20,7 @@ const MAX_FLOPS: f64 = 5e8;
 const MAX_REFERENCE_FLOPS: f64 = 1e7;
 
 fn conv(criterion: &mut Criterion) {
-    let cases = ConvCase::all().expect("the case file is tested");
+    let cases = ConvCase::all().expect("a test reads every line of the case file");
     for pass in Pass::ALL {
         let mut group = criterion.benchmark_group(format!("conv/{pass}"));
         for case in &cases {

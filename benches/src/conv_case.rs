@@ -1,8 +1,9 @@
 //! Convolutions of real networks.
 
-use stampnet_geometry::{ConvGeometry, ConvOptions, GeometryError, Nhwc, Padding};
+use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding};
 
-const CASES: &str = include_str!("../cases/conv.txt");
+use crate::CaseError;
+use crate::case::{fields, lines};
 
 /// A named convolution.
 #[derive(Clone, Debug)]
@@ -13,37 +14,17 @@ pub struct ConvCase {
     pub geometry: ConvGeometry,
 }
 
-/// A line that is not a case.
-#[derive(Debug, thiserror::Error)]
-pub enum CaseError {
-    /// Not a name and nine numbers.
-    #[error("a case is a name and nine numbers (n h w c oc k s p g); received '{0}'")]
-    Syntax(String),
-    /// The numbers do not fit together.
-    #[error("case '{name}': {source}")]
-    Geometry {
-        /// The case.
-        name: String,
-        /// What is wrong.
-        source: GeometryError,
-    },
-}
-
 impl ConvCase {
     /// Every case of `cases/conv.txt`, in its order.
     ///
     /// # Errors
     /// A line of the file is wrong.
     pub fn all() -> Result<Vec<Self>, CaseError> {
-        let lines = CASES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        lines.map(Self::parse).collect()
+        lines(include_str!("../cases/conv.txt")).map(Self::parse).collect()
     }
 
     fn parse(line: &'static str) -> Result<Self, CaseError> {
-        let syntax = || CaseError::Syntax(line.to_owned());
-        let (name, numbers) = line.split_once(char::is_whitespace).ok_or_else(syntax)?;
-        let numbers: Result<Vec<usize>, _> = numbers.split_whitespace().map(str::parse).collect();
-        let [n, h, w, c, oc, k, s, p, g] = *numbers.map_err(|_| syntax())?.as_slice() else { return Err(syntax()) };
+        let (name, [n, h, w, c, oc, k, s, p, g]) = fields(line)?;
         let padding = Padding::Explicit { top: p, bottom: p, left: p, right: p };
         let options = ConvOptions::new(oc, k).stride(s).padding(padding).groups(g);
         let geometry = ConvGeometry::new(Nhwc { n, h, w, c }, &options)
@@ -80,12 +61,11 @@ mod tests {
     }
 
     #[test]
-    fn wrong_lines_are_refused() {
-        for line in ["name", "name 1 2 3", "name 1 8 8 1 1 3 1 1 1 1", "name 1 8 8 1 1 3 1 x 1"] {
-            let message = ConvCase::parse(line).unwrap_err().to_string();
-            assert_eq!(message, format!("a case is a name and nine numbers (n h w c oc k s p g); received '{line}'"));
-        }
-        let message = ConvCase::parse("name 1 8 8 3 4 3 1 1 2").unwrap_err().to_string();
-        assert!(message.starts_with("case 'name': "), "{message}");
+    fn numbers_come_in_the_order_of_the_column_heads() {
+        let geometry = ConvCase::parse("strided 2 9 8 4 6 3 2 1 2").unwrap().geometry;
+        assert_eq!((geometry.input().dims(), geometry.output().dims()), ([2, 9, 8, 4], [2, 5, 4, 6]));
+        assert_eq!((geometry.weight_dims(), geometry.groups()), ([3, 3, 2, 6], 2));
+        let message = ConvCase::parse("odd 1 8 8 3 4 3 1 1 2").unwrap_err().to_string();
+        assert!(message.starts_with("case 'odd': ") && message.contains("groups"), "{message}");
     }
 }
