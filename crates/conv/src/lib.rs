@@ -47,6 +47,7 @@ mod pointwise;
 mod pooled;
 mod reference;
 mod scratch;
+mod winograd;
 
 pub use algorithm::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
 pub use bias::grad_bias;

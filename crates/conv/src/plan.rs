@@ -11,10 +11,11 @@ use crate::error::check_length;
 use crate::im2col::Im2col;
 use crate::pointwise::Pointwise;
 use crate::reference::Reference;
+use crate::winograd::Winograd;
 use crate::{ConvError, Declined, Forward, GradInput, GradWeight, Pass};
 
 /// All algorithms, in the order in which a plan asks them; the reference takes everything and comes last.
-static LIST: &[&dyn Algorithm] = &[&Pointwise, &Depthwise, &Direct, &Im2col, &Reference];
+static LIST: &[&dyn Algorithm] = &[&Pointwise, &Depthwise, &Winograd, &Direct, &Im2col, &Reference];
 
 /// The names of all algorithms, in the order in which a plan asks them.
 pub fn algorithms() -> impl ExactSizeIterator<Item = &'static str> {
@@ -57,6 +58,16 @@ impl ConvPlan {
     /// The first algorithm that accepts, at `level`.
     pub fn at_level(geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
         let accepting = LIST.iter().find(|algorithm| algorithm.accepts(&geometry, pass).is_ok());
+        Self::with(*accepting.expect("the reference accepts everything"), geometry, pass, level)
+    }
+
+    /// The first algorithm that accepts and sums the products as the definition does, at `level`: none that transforms them,
+    /// as `winograd` does, with more rounding and with infinities that spread to neighbours.
+    pub fn plain(geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
+        let is_plain = |algorithm: &&&'static dyn Algorithm| {
+            algorithm.name() != Winograd.name() && algorithm.accepts(&geometry, pass).is_ok()
+        };
+        let accepting = LIST.iter().find(is_plain);
         Self::with(*accepting.expect("the reference accepts everything"), geometry, pass, level)
     }
 

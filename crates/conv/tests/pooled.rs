@@ -58,7 +58,7 @@ fn check_forward(
     let ConvOperands { input, weight, bias, .. } = operands;
     let arguments = Forward { input, weight, bias: Some(bias), activation: Activation::Linear, output: &mut convolved };
     reference(*g, Pass::Forward).forward(arguments).expect("lengths fit");
-    let mut plan = ConvPoolPlan::at_level(*g, Pass::Forward, level).map_err(|error| error.to_string())?;
+    let mut plan = ConvPoolPlan::plain(*g, Pass::Forward, level).map_err(|error| error.to_string())?;
     let (mut output, mut winners) = (vec![f32::NAN; pooled_len(g)], vec![7; pooled_len(g)]);
     let arguments =
         PooledForward { input, weight, bias: Some(bias), activation, output: &mut output, winners: &mut winners };

@@ -12,7 +12,7 @@ impl Tape {
     /// What [`conv2d`](Self::conv2d) and then [`max_pool2d`](Self::max_pool2d) with windows of 2x2 side by side compute, in
     /// one pass: the convolution's output is never stored, and the gradients visit the winners of the windows alone.
     ///
-    /// Where the two operations would use the direct algorithm, the values have the same bits; the gradients are the same sums
+    /// Unless the convolution alone would be pointwise or depthwise, the values have the same bits; the gradients are the same sums
     /// in another order. `x` is `[n, h, w, c]`, the result `[n, oh / 2, ow / 2, filters]`.
     ///
     /// # Errors

@@ -22,12 +22,12 @@ const PART_PIXELS: usize = 112;
 
 /// A correlation of images with weights, along both axes.
 pub(crate) struct Product {
-    h: AxisSweep,
-    w: AxisSweep,
+    pub(crate) h: AxisSweep,
+    pub(crate) w: AxisSweep,
     /// Channels of the image that is read, over all groups.
-    channels: usize,
+    pub(crate) channels: usize,
     /// Channels of the image that is written, over all groups.
-    target_channels: usize,
+    pub(crate) target_channels: usize,
     groups: usize,
     kernel_w: usize,
     /// Distances in the HWIO array: from tap to tap, from input to input, from output to output, from group to group.

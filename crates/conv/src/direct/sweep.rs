@@ -14,13 +14,13 @@ use super::pack::TapOrder;
 
 /// One axis of a sweep.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AxisSweep {
+pub(crate) struct AxisSweep {
     /// Cells of the image that is read.
-    pub(super) image: usize,
+    pub(crate) image: usize,
     /// Cells that are written.
-    pub(super) target: usize,
+    pub(crate) target: usize,
     /// Padding before the image.
-    pub(super) before: usize,
+    pub(crate) before: usize,
     /// Padded cells from one step to the next.
     pub(super) stride: usize,
     /// Target cells per step, one for each phase.

@@ -10,6 +10,7 @@ use crate::algorithm::{Algorithm, Site};
 use crate::direct::product::{Operands, Product};
 use crate::direct::{Direct, grad_weight};
 use crate::error::check_length;
+use crate::winograd::{Batch, Output, Winograd};
 use crate::{Activation, ConvError, Declined, Pass};
 
 /// Arguments of the forward pass: `output = maxpool2x2(activation(input * weight + bias))`.
@@ -81,8 +82,19 @@ pub struct ConvPoolPlan {
     geometry: ConvGeometry,
     pass: Pass,
     level: Level,
-    is_sparse: bool,
+    kind: Kind,
     workspace: AlignedVec<f32>,
+}
+
+/// How a pass runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// On the direct kernels.
+    Direct,
+    /// Forward, on Winograd's tiles.
+    Winograd,
+    /// Backward, over winners alone.
+    Sparse,
 }
 
 impl ConvPoolPlan {
@@ -99,19 +111,39 @@ impl ConvPoolPlan {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn at_level(geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
+        let kind = match pass {
+            Pass::Forward if Winograd.accepts(&geometry, pass).is_ok() => Kind::Winograd,
+            Pass::GradInput | Pass::GradWeight if Self::can_be_sparse(&geometry, level) => Kind::Sparse,
+            _ => Kind::Direct,
+        };
+        Self::with(kind, geometry, pass, level)
+    }
+
+    /// A plan at `level` that sums products as the definition does: see [`ConvPlan::plain`](crate::ConvPlan::plain).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn plain(geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
+        match pass {
+            Pass::Forward => Self::with(Kind::Direct, geometry, pass, level),
+            Pass::GradInput | Pass::GradWeight => Self::at_level(geometry, pass, level),
+        }
+    }
+
+    fn with(kind: Kind, geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
         let declined = |reason| ConvError::Declined { name: "direct with pooling", pass, reason };
         let (oh, ow) = (geometry.h().output(), geometry.w().output());
         if oh < 2 || ow < 2 {
             return Err(declined(Declined(format!("pooling needs at least 2x2 outputs; there are {oh}x{ow}"))));
         }
         Direct.accepts(&geometry, pass).map_err(declined)?;
-        let is_sparse = pass != Pass::Forward && Self::can_be_sparse(&geometry, level);
-        let len = match (pass, is_sparse) {
-            (Pass::GradInput, true) => sparse_input::workspace(&geometry),
-            (Pass::GradWeight, true) => sparse_weight::workspace(&geometry),
-            _ => Direct.workspace(&geometry, pass, level),
+        let len = match (kind, pass) {
+            (Kind::Sparse, Pass::GradInput) => sparse_input::workspace(&geometry),
+            (Kind::Sparse, _) => sparse_weight::workspace(&geometry),
+            (Kind::Winograd, _) => Winograd.workspace(&geometry, pass, level),
+            (Kind::Direct, _) => Direct.workspace(&geometry, pass, level),
         };
-        Ok(Self { geometry, pass, level, is_sparse, workspace: AlignedVec::zeroed(len) })
+        Ok(Self { geometry, pass, level, kind, workspace: AlignedVec::zeroed(len) })
     }
 
     /// The sparse kernels hold nine taps in registers, by whole vectors of input channels.
@@ -121,8 +153,17 @@ impl ConvPoolPlan {
     }
 
     /// Whether the pass visits winners alone.
-    pub const fn is_sparse(&self) -> bool {
-        self.is_sparse
+    pub fn is_sparse(&self) -> bool {
+        self.kind == Kind::Sparse
+    }
+
+    /// The algorithm behind the pass: `direct`, `winograd` or `sparse`.
+    pub const fn algorithm(&self) -> &'static str {
+        match self.kind {
+            Kind::Direct => "direct",
+            Kind::Winograd => "winograd",
+            Kind::Sparse => "sparse",
+        }
     }
 
     /// The geometry of the convolution.
@@ -149,7 +190,14 @@ impl ConvPoolPlan {
         }
         check_length("output", &self.output().dims(), arguments.output.len())?;
         check_length("winners", &self.output().dims(), arguments.winners.len())?;
-        forward::run(Site { geometry: g, level: self.level, workspace: &mut self.workspace }, arguments);
+        let site = Site { geometry: g, level: self.level, workspace: &mut self.workspace };
+        if self.kind == Kind::Winograd {
+            let PooledForward { input, weight, bias, activation, output, winners } = arguments;
+            let product = &Product::forward(site.geometry);
+            Batch { product, input, weight, bias, activation }.run(site, Output::MaxPool(output, winners));
+        } else {
+            forward::run(site, arguments);
+        }
         Ok(())
     }
 
@@ -163,7 +211,7 @@ impl ConvPoolPlan {
         self.check_gradient(arguments.grad_output, arguments.winners)?;
         check_length("weight", &g.weight_dims(), arguments.weight.len())?;
         check_length("grad_input", &g.input().dims(), arguments.grad_input.len())?;
-        if self.is_sparse {
+        if self.kind == Kind::Sparse {
             sparse_input::run(Site { geometry: g, level, workspace: &mut self.workspace }, arguments);
             return Ok(());
         }
@@ -186,7 +234,7 @@ impl ConvPoolPlan {
         check_length("input", &g.input().dims(), arguments.input.len())?;
         check_length("grad_weight", &g.weight_dims(), arguments.grad_weight.len())?;
         let site = Site { geometry: g, level, workspace: &mut self.workspace };
-        if self.is_sparse {
+        if self.kind == Kind::Sparse {
             sparse_weight::run(site, arguments);
             return Ok(());
         }
