@@ -209,7 +209,7 @@ it would take seconds.
 Examples:
   stampnet bench conv --only book
   stampnet bench conv --only resnet --pass forward --threads 1
-  stampnet bench conv --algorithm im2col --batch 1
+  stampnet bench conv --algorithm im2col+gemm --batch 1
   stampnet bench conv --json > conv.jsonl")]
 pub(crate) struct BenchConvArgs {
     /// Only shapes whose name contains this

@@ -1,0 +1,244 @@
+"""Times of single layers, StampNet beside PyTorch (oneDNN), in turn, in one run.
+
+Run:  benches/peers/compare [--threads 1,2] [--batch 1] [--rounds 5] [--seconds 0.1] [--only TEXT] [--record]
+
+Every cell (layer, pass, thread count) is timed in rounds: StampNet, PyTorch in NCHW, PyTorch in channels_last, and again.
+A figure is the median of the rounds' medians; PyTorch's is that of its faster layout. Both sides are pinned to the same
+cores, and PyTorch's allocator is told to keep its memory: glibc would otherwise hand large buffers back to the kernel at
+each call, which can cost PyTorch two thirds of its speed. A ratio is StampNet's time over PyTorch's: below 1 is ahead.
+"""
+
+import argparse
+import datetime
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KEEP_HEAP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "MALLOC_TOP_PAD_": str(256 << 20)}
+
+# n, h, w, c, oc, k, stride, padding on each side, groups
+CONVS = [
+    (128, 28, 28, 1, 32, 3, 1, 1, 1),
+    (128, 14, 14, 32, 64, 3, 1, 1, 1),
+    (128, 28, 28, 32, 32, 3, 1, 1, 1),
+    (32, 56, 56, 64, 64, 3, 1, 1, 1),
+    (32, 28, 28, 128, 128, 3, 1, 1, 1),
+    (32, 14, 14, 256, 256, 3, 1, 1, 1),
+    (32, 7, 7, 512, 512, 3, 1, 1, 1),
+    (32, 56, 56, 64, 128, 1, 1, 0, 1),
+    (32, 56, 56, 64, 128, 3, 2, 1, 1),
+    (8, 112, 112, 32, 32, 3, 1, 1, 32),
+    (1, 224, 224, 3, 64, 7, 2, 3, 1),
+    (32, 28, 28, 64, 64, 5, 1, 2, 1),
+]
+# n, h, w, c, k, stride, padding on each side
+POOLS = [(128, 28, 28, 32, 2, 2, 0), (128, 28, 28, 32, 3, 2, 0)]
+
+
+def parse_args():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--threads", default="1,2", help="thread counts, with commas between")
+    p.add_argument("--batch", type=int, help="batch size of every layer, instead of its own")
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--seconds", type=float, default=0.1, help="of one measurement")
+    p.add_argument("--only", default="", help="only cells whose name contains this")
+    p.add_argument("--record", action="store_true", help="write benches/record/DATE-layers-COMMIT.json")
+    return p.parse_args()
+
+
+args = parse_args()
+if not KEEP_HEAP.keys() <= os.environ.keys():
+    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | KEEP_HEAP)
+
+import torch
+
+LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+
+
+class StampNet:
+    """The program `cells`, which answers a request with the time of a layer."""
+
+    def __init__(self, cores):
+        self.process = subprocess.Popen(
+            [ROOT / "target/release/cells"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"RAYON_NUM_THREADS": str(len(cores))},
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+
+    def time(self, op, spec, name_of_pass):
+        request = {"op": op, "spec": spec, "pass": name_of_pass, "seconds": args.seconds}
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit("cells ended: see its message above")
+        return json.loads(answer)
+
+
+def median_ms(call):
+    call(), call()
+    times, end = [], time.perf_counter() + args.seconds
+    while len(times) < 5 or time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e3
+
+
+def torch_conv(spec, name_of_pass, layout):
+    n, h, w, c, oc, k, stride, pad, groups = spec
+    x = torch.randn(n, c, h, w).contiguous(memory_format=layout)
+    f = torch.randn(oc, c // groups, k, k).contiguous(memory_format=layout)
+    b = torch.randn(oc)
+    conf = ([stride] * 2, [pad] * 2, [1, 1], False, [0, 0], groups)
+    forward = lambda: torch.ops.aten.convolution(x, f, b, *conf)
+    if name_of_pass == "forward":
+        return forward
+    dy = torch.randn_like(forward())
+    mask = [name_of_pass == "grad_input", name_of_pass == "grad_weight", False]
+    return lambda: torch.ops.aten.convolution_backward(dy, x, f, [oc], *conf, mask)
+
+
+def torch_pool(op, spec, name_of_pass, layout):
+    n, h, w, c, k, stride, pad = spec
+    x = torch.randn(n, c, h, w).contiguous(memory_format=layout)
+    conf = ([k] * 2, [stride] * 2, [pad] * 2)
+    aten = torch.ops.aten
+    if op == "max_pool":
+        forward = lambda: aten.max_pool2d_with_indices(x, *conf)
+        y, where = forward()
+        dy = torch.randn_like(y)
+        backward = lambda: aten.max_pool2d_with_indices_backward(dy, x, *conf, [1, 1], False, where)
+    else:
+        forward = lambda: aten.avg_pool2d(x, *conf)
+        dy = torch.randn_like(forward())
+        backward = lambda: aten.avg_pool2d_backward(dy, x, *conf, False, True, None)
+    return forward if name_of_pass == "forward" else backward
+
+
+def cells():
+    for spec in CONVS:
+        spec = (args.batch, *spec[1:]) if args.batch else spec
+        for name_of_pass in ("forward", "grad_input", "grad_weight"):
+            yield "conv", spec, name_of_pass, lambda layout, s=spec, p=name_of_pass: torch_conv(s, p, layout)
+    for spec in POOLS:
+        spec = (args.batch, *spec[1:]) if args.batch else spec
+        for op in ("max_pool", "avg_pool"):
+            for name_of_pass in ("forward", "backward"):
+                yield op, spec, name_of_pass, lambda layout, o=op, s=spec, p=name_of_pass: torch_pool(o, s, p, layout)
+
+
+def name(op, spec):
+    n, h, w, c = spec[:4]
+    if op == "conv":
+        oc, k, stride, pad, groups = spec[4:]
+        kind = "depthwise" if groups == c and groups > 1 else f"->{oc}"
+        return f"{n}x{h}x{w}x{c}{kind} {k}x{k}" + (f" s{stride}" if stride > 1 else "") + f" p{pad}"
+    return f"{op} {n}x{h}x{w}x{c} {spec[4]}x{spec[4]} s{spec[5]}"
+
+
+def measure(ours, op, spec, name_of_pass, make):
+    calls = {layout: make(form) for layout, form in LAYOUTS.items()}
+    times = {"stampnet": [], **{layout: [] for layout in LAYOUTS}}
+    for _ in range(args.rounds):
+        answer = ours.time(op, spec, name_of_pass)
+        times["stampnet"].append(answer["ms"])
+        for layout, call in calls.items():
+            times[layout].append(median_ms(call))
+        # PyTorch's threads spin for a while after their last task.
+        time.sleep(0.02)
+    median = {who: statistics.median(ms) for who, ms in times.items()}
+    best = min(LAYOUTS, key=median.get)
+    return {
+        "cell": name(op, spec), "op": op, "spec": spec, "pass": name_of_pass, "algorithm": answer["algorithm"],
+        "stampnet_ms": round(median["stampnet"], 4), "torch_ms": round(median[best], 4), "torch_layout": best,
+        "ratio": round(median["stampnet"] / median[best], 4),
+        "rounds": {who: [round(t, 4) for t in ms] for who, ms in times.items()},
+    }
+
+
+def geometric_mean(lines):
+    return math.exp(statistics.fmean(math.log(line["ratio"]) for line in lines))
+
+
+def compare(threads):
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    os.sched_setaffinity(0, cores)
+    torch.set_num_threads(threads)
+    ours, lines = StampNet(cores), []
+    print(f"\n{threads} thread{'s' * (threads > 1)}{'':34}{'StampNet ms':>12}{'PyTorch ms':>12}{'ratio':>8}")
+    for op, spec, name_of_pass, make in cells():
+        if args.only not in name(op, spec):
+            continue
+        line = measure(ours, op, spec, name_of_pass, make) | {"threads": threads}
+        lines.append(line)
+        print(
+            f"{line['cell']:30} {name_of_pass:12}{line['stampnet_ms']:12.3f}{line['torch_ms']:12.3f}{line['ratio']:8.2f}"
+            f"  {line['algorithm']}, {line['torch_layout']}",
+            flush=True,
+        )
+    ours.process.stdin.close()
+    ours.process.wait()
+    if lines:
+        worst = max(lines, key=lambda line: line["ratio"])
+        print(f"geometric mean {geometric_mean(lines):.3f}; worst {worst['ratio']:.2f}, {worst['cell']} {worst['pass']}")
+    return lines
+
+
+def output_of(*command):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def cpu():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def write_record(lines):
+    commit = output_of("git", "rev-parse", "--short", "HEAD")
+    dirty = "-dirty" if output_of("git", "status", "--porcelain", "--untracked-files=no") else ""
+    date = datetime.date.today().isoformat()
+    record = {
+        "date": date, "commit": commit + dirty, "cpu": cpu(), "cores": len(os.sched_getaffinity(0)),
+        "rustc": output_of("rustc", "--version"), "torch": torch.__version__, "python": platform.python_version(),
+        "command": "benches/peers/compare " + " ".join(sys.argv[1:]),
+        "geometric_mean": {
+            t: round(geometric_mean([line for line in lines if line["threads"] == t]), 4)
+            for t in sorted({line["threads"] for line in lines})
+        },
+        "cells": lines,
+    }
+    batch = f"-batch{args.batch}" if args.batch else ""
+    path = ROOT / f"benches/record/{date}-layers{batch}-{commit}.json"
+    text = json.dumps(record, indent=1)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text + "\n")
+    print(f"\nrecorded in {path.relative_to(ROOT)}")
+
+
+def main():
+    cores = os.sched_getaffinity(0)
+    torch.manual_seed(0)
+    lines = []
+    with torch.inference_mode():
+        for threads in map(int, args.threads.split(",")):
+            os.sched_setaffinity(0, cores)
+            lines += compare(threads)
+    os.sched_setaffinity(0, cores)
+    if args.record and lines:
+        write_record(lines)
+
+
+if __name__ == "__main__":
+    main()
