@@ -1,27 +1,26 @@
-//! 1x1 convolutions: matrix products, with nothing copied.
+//! 1x1 convolutions: the direct kernels over pixels, whatever their rows.
 //!
 //! ```text
 //! for each pixel, group g:  output[pixel, g] = input[pixel, g] * weight[g]             [group_c] x [group_c, group_oc]
 //! ```
 //!
-//! With stride 1 and no padding, output pixel `i` reads input pixel `i`, so all pixels of a batch are the rows of one
-//! matrix. Departures from the loops above:
-//! 1. A task takes a block of pixels through all groups and then through bias and activation, while it is in cache.
-//! 2. A group is a range of columns of that matrix: an offset and a row stride, no copy.
-//! 3. The gradient of the weight is one sum over all pixels; it is cut into parts.
+//! With stride 1 and no padding, output pixel `i` reads input pixel `i`, so where a row of the image ends does not matter.
+//! The departure from the direct algorithm: the pixels of a sample are taken as one long row, or as a few when there are
+//! few samples or many pixels, and register tiles are cut short at its end alone, not at the end of each row of the image.
 
-use rayon::prelude::*;
-use stampnet_gemm::{Matrix, MatrixMut, gemm, gemm_parallel};
-use stampnet_geometry::ConvGeometry;
+use stampnet_geometry::{Axis, ConvGeometry, ConvOptions, Nhwc};
 use stampnet_simd::Level;
 
 use crate::algorithm::{Algorithm, Site};
-use crate::epilogue::Epilogue;
-use crate::parts::Parts;
+use crate::direct::Direct;
 use crate::{Declined, Forward, GradInput, GradWeight, Pass};
 
-/// Floats of input and output of one block of pixels: an eighth of a common L2, as the weight is there too.
-const BLOCK_FLOATS: usize = 1 << 16;
+/// Rows that a batch is taken as, at least, if they stay long enough.
+const ROWS: usize = 16;
+
+/// Pixels of a row: a register tile of the widest level at least, and not so many that a task, which takes whole rows,
+/// leaves the cache.
+const ROW_PIXELS: [usize; 2] = [14, 256];
 
 pub(crate) struct Pointwise;
 
@@ -32,9 +31,7 @@ impl Algorithm for Pointwise {
 
     fn accepts(&self, g: &ConvGeometry, _: Pass) -> Result<(), Declined> {
         let (h, w) = (g.h(), g.w());
-        let stays = |axis: &stampnet_geometry::Axis| {
-            axis.kernel() == 1 && axis.stride() == 1 && axis.before() == 0 && axis.after() == 0
-        };
+        let stays = |axis: &Axis| axis.kernel() == 1 && axis.stride() == 1 && axis.before() == 0 && axis.after() == 0;
         if !stays(h) || !stays(w) {
             return Err(Declined(format!(
                 "it takes 1x1 kernels with stride 1 and no padding; this kernel is {}x{}, the stride {}x{}, the padding \
@@ -58,80 +55,52 @@ impl Algorithm for Pointwise {
         Ok(())
     }
 
-    fn workspace(&self, g: &ConvGeometry, pass: Pass, _: Level) -> usize {
-        match pass {
-            Pass::Forward | Pass::GradInput => 0,
-            Pass::GradWeight => parts(g).workspace(),
-        }
+    fn workspace(&self, g: &ConvGeometry, pass: Pass, level: Level) -> usize {
+        Direct.workspace(&in_long_rows(g), pass, level)
     }
 
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
-        let Site { geometry: g, level, .. } = site;
-        let Forward { input, weight, bias, activation, output } = arguments;
-        let pixels = block_pixels(g);
-        let blocks = output.par_chunks_mut(pixels * g.oc()).zip(input.par_chunks(pixels * g.c()));
-        blocks.for_each(|(output, input)| {
-            for group in 0..g.groups() {
-                gemm(channels(g, input, group), matrix(g, weight, group), 0.0, filters_mut(g, output, group));
-            }
-            level.run(Epilogue { bias, activation, oc: g.oc(), tile: output });
-        });
+        Direct.forward(Site { geometry: &in_long_rows(site.geometry), ..site }, arguments);
     }
 
     fn grad_input(&self, site: Site<'_>, arguments: GradInput<'_>) {
-        let g = site.geometry;
-        let GradInput { grad_output, weight, grad_input } = arguments;
-        let pixels = block_pixels(g);
-        let blocks = grad_input.par_chunks_mut(pixels * g.c()).zip(grad_output.par_chunks(pixels * g.oc()));
-        blocks.for_each(|(grad_input, grad_output)| {
-            for group in 0..g.groups() {
-                let rows = grad_input.len() / g.c();
-                let target = MatrixMut::strided(&mut grad_input[group * g.group_c()..], rows, g.group_c(), g.c());
-                gemm(filters(g, grad_output, group), matrix(g, weight, group).transposed(), 0.0, target);
-            }
-        });
+        Direct.grad_input(Site { geometry: &in_long_rows(site.geometry), ..site }, arguments);
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
-        let Site { geometry: g, workspace, .. } = site;
-        let GradWeight { input, grad_output, grad_weight } = arguments;
-        parts(g).sum(workspace, grad_weight, |pixels, sum| {
-            let input = &input[pixels.start * g.c()..pixels.end * g.c()];
-            let grad_output = &grad_output[pixels.start * g.oc()..pixels.end * g.oc()];
-            for group in 0..g.groups() {
-                let target = MatrixMut::strided(&mut sum[group * g.group_oc()..], g.group_c(), g.group_oc(), g.oc());
-                gemm_parallel(channels(g, input, group).transposed(), filters(g, grad_output, group), 0.0, target);
-            }
-        });
+        Direct.grad_weight(Site { geometry: &in_long_rows(site.geometry), ..site }, arguments);
     }
 }
 
-/// Pixels of a block: few enough to stay in cache, enough that packing the weight for each block costs little.
-fn block_pixels(g: &ConvGeometry) -> usize {
-    (BLOCK_FLOATS / (g.c() + g.oc())).clamp(32, 1024)
+/// The same pixels in fewer, longer rows.
+fn in_long_rows(g: &ConvGeometry) -> ConvGeometry {
+    let pixels = g.h().output() * g.w().output();
+    let wanted = ROWS.div_ceil(g.n()).max(pixels / ROW_PIXELS[1]);
+    let fits = |&rows: &usize| pixels.is_multiple_of(rows) && pixels / rows >= ROW_PIXELS[0];
+    let rows = (wanted..=4 * wanted).find(fits).or_else(|| (1..wanted).rev().find(fits)).unwrap_or(1);
+    let input = Nhwc { n: g.n(), h: rows, w: pixels / rows, c: g.c() };
+    let options = ConvOptions::new(g.oc(), 1).groups(g.groups());
+    ConvGeometry::new(input, &options).expect("as many pixels as an accepted geometry has")
 }
 
-fn parts(g: &ConvGeometry) -> Parts {
-    let pixels = g.n() * g.h().output() * g.w().output();
-    Parts::new(pixels, block_pixels(g), g.weight_len())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The input channels of a group, one pixel a row.
-fn channels<'a>(g: &ConvGeometry, input: &'a [f32], group: usize) -> Matrix<'a> {
-    Matrix::strided(&input[group * g.group_c()..], input.len() / g.c(), g.group_c(), g.c())
-}
-
-/// The output channels of a group, one pixel a row.
-fn filters<'a>(g: &ConvGeometry, output: &'a [f32], group: usize) -> Matrix<'a> {
-    Matrix::strided(&output[group * g.group_oc()..], output.len() / g.oc(), g.group_oc(), g.oc())
-}
-
-fn filters_mut<'a>(g: &ConvGeometry, output: &'a mut [f32], group: usize) -> MatrixMut<'a> {
-    let pixels = output.len() / g.oc();
-    MatrixMut::strided(&mut output[group * g.group_oc()..], pixels, g.group_oc(), g.oc())
-}
-
-/// The weight of a group, one input channel a row.
-fn matrix<'a>(g: &ConvGeometry, weight: &'a [f32], group: usize) -> Matrix<'a> {
-    Matrix::strided(&weight[group * g.group_oc()..], g.group_c(), g.group_oc(), g.oc())
+    #[test]
+    fn pixels_stay_and_rows_are_long_but_enough_for_threads() {
+        for (n, h, w, rows) in [
+            (32, 56, 56, 14),
+            (32, 14, 14, 1),
+            (1, 56, 56, 16),
+            (1, 7, 7, 1),
+            (1, 5, 7, 1),
+            (2, 4, 112, 8),
+            (1, 1, 1, 1),
+        ] {
+            let g = ConvGeometry::new(Nhwc { n, h, w, c: 2 }, &ConvOptions::new(3, 1)).expect("it fits");
+            let long = in_long_rows(&g);
+            assert_eq!((long.h().input(), long.input().len()), (rows, g.input().len()), "{n} x {h} x {w}");
+        }
+    }
 }

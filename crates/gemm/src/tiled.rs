@@ -17,8 +17,9 @@
 //!    needs no packing, since its values are broadcast one by one, from rows or from columns.
 //! 3. Long sums are cut so that a packed block stays in the second-level cache while all rows pass over it; in between,
 //!    sums wait in C.
-//! 4. Four terms are taken per turn of the loop, which leaves the multiply-adds alone with little address arithmetic.
-//! 5. Bias and activation are applied while sums are in registers.
+//! 4. Where all of B stays in the second-level cache, rows are taken in parts that do so too, so that A is read once.
+//! 5. Four terms are taken per turn of the loop, which leaves the multiply-adds alone with little address arithmetic.
+//! 6. Bias and activation are applied while sums are in registers.
 
 use rayon::prelude::*;
 
@@ -29,6 +30,12 @@ use crate::{Matrix, MatrixMut};
 
 /// Bytes of a packed block that stay in the second-level cache.
 const CACHED_BYTES: usize = 384 << 10;
+
+/// Bytes of a packed B that stay in the second-level cache beside rows of A and C.
+const SMALL_BYTES: usize = 256 << 10;
+
+/// Bytes of the rows of A that are taken at a time then.
+const ROW_BYTES: usize = 64 << 10;
 
 /// Multiply-adds that are worth a task.
 const TASK_WORK: usize = 1 << 17;
@@ -151,6 +158,8 @@ struct Rows<'a> {
 /// Terms `start..start + len` of the sums of one block of columns.
 #[derive(Clone, Copy)]
 struct Block {
+    /// The first row, and the number of rows.
+    rows: [usize; 2],
     /// Where the block's packed terms begin.
     packed: usize,
     first_column: usize,
@@ -171,6 +180,23 @@ impl Kernel for Rows<'_> {
         assert!(k == 0 || (m - 1) * row_stride + (k - 1) * column_stride < a.len());
         assert!((m - 1) * self.stride + self.n <= self.c.len());
         assert!(k * self.n.next_multiple_of(S::LANES) <= self.packed.len());
+        let is_small = size_of_val(self.packed) <= SMALL_BYTES;
+        let rows = if is_small { (ROW_BYTES / (k.max(1) * size_of::<f32>())).next_multiple_of(8) } else { m };
+        for first_row in (0..m).step_by(rows) {
+            // SAFETY: the assertions above; the rows exist.
+            unsafe { self.rows(s, first_row, rows.min(m - first_row)) };
+        }
+    }
+}
+
+impl Rows<'_> {
+    /// All columns of `rows` rows from `first_row`.
+    ///
+    /// # Safety
+    /// The bounds that `run` asserts hold, and the rows exist.
+    #[inline(always)]
+    unsafe fn rows<S: Simd>(&mut self, s: S, first_row: usize, rows: usize) {
+        let (k, row_stride) = (self.a.columns(), self.a.parts().1);
         let width = block_vectors(S::LANES) * S::LANES;
         let cuts = (k * width * size_of::<f32>()).div_ceil(CACHED_BYTES).max(1);
         let terms = k.div_ceil(cuts).next_multiple_of(4);
@@ -180,8 +206,9 @@ impl Kernel for Rows<'_> {
             loop {
                 let len = terms.min(k - start);
                 let packed = first_column * k + start * columns.next_multiple_of(S::LANES);
-                let block = Block { packed, first_column, columns, start, len, is_last: start + len == k };
-                // SAFETY: the assertions above; the block lies within columns and terms.
+                let is_last = start + len == k;
+                let block = Block { rows: [first_row, rows], packed, first_column, columns, start, len, is_last };
+                // SAFETY: the caller vouches for the rows; the block lies within columns and terms.
                 unsafe {
                     match (columns.div_ceil(S::LANES), row_stride) {
                         (3, 1) => self.block::<S, 3, true>(s, block),
@@ -199,17 +226,15 @@ impl Kernel for Rows<'_> {
             }
         }
     }
-}
 
-impl Rows<'_> {
     /// All rows of one block of `V` vectors. `UNIT`: neighbouring rows of A are neighbours in memory.
     ///
     /// # Safety
     /// The bounds that `run` asserts hold, and the block lies within them.
     #[inline(always)]
     unsafe fn block<S: Simd, const V: usize, const UNIT: bool>(&mut self, s: S, block: Block) {
-        let m = self.a.rows();
-        let mut i = 0;
+        let [mut i, rows] = block.rows;
+        let m = i + rows;
         // SAFETY: i + P <= m.
         unsafe {
             if S::LANES == 16 {
