@@ -67,7 +67,7 @@ class StampNet:
 
     def __init__(self, cores):
         self.process = subprocess.Popen(
-            [ROOT / "target/release/cells"],
+            [ROOT / "target/release/examples/cells"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
