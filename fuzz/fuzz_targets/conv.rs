@@ -5,13 +5,10 @@
 //! one thread and three must give the same bits.
 #![no_main]
 
-use std::sync::LazyLock;
-
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use stampnet_conv::{Activation, ConvPlan, Forward, GradInput, GradWeight, Pass, algorithms, grad_bias};
-use stampnet_fuzz::conv_problem;
+use stampnet_fuzz::{ONE_THREAD, THREE_THREADS, conv_problem};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 use stampnet_tensor::AlignedVec;
@@ -23,13 +20,6 @@ const WINOGRAD_ERROR: f64 = 1.0 / 524_288.0;
 
 /// The reference takes milliseconds up to here.
 const MAX_FLOPS: f64 = 3e5;
-
-static ONE_THREAD: LazyLock<ThreadPool> = LazyLock::new(|| threads(1));
-static THREE_THREADS: LazyLock<ThreadPool> = LazyLock::new(|| threads(3));
-
-fn threads(count: usize) -> ThreadPool {
-    ThreadPoolBuilder::new().num_threads(count).build().expect("the system has threads to give")
-}
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let mut u = Unstructured::new(bytes);

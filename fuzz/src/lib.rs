@@ -1,9 +1,22 @@
-//! How the fuzz targets turn bytes into problems.
+//! How the fuzz targets turn bytes into problems, and what several of them need to run those.
 #![forbid(unsafe_code)]
 
+use std::sync::LazyLock;
+
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use stampnet_geometry::{ConvOptions, Nhwc, Padding, PoolOptions, Size};
 use stampnet_testkit::{ConvProblem, PoolProblem};
+
+/// A pool of one thread.
+pub static ONE_THREAD: LazyLock<ThreadPool> = LazyLock::new(|| threads(1));
+
+/// A pool of three threads.
+pub static THREE_THREADS: LazyLock<ThreadPool> = LazyLock::new(|| threads(3));
+
+fn threads(count: usize) -> ThreadPool {
+    ThreadPoolBuilder::new().num_threads(count).build().expect("the system has threads to give")
+}
 
 /// A size that is mostly small, sometimes of the order of a real image, and sometimes anything that a `usize` can hold.
 ///
@@ -76,6 +89,16 @@ pub fn conv_problem(u: &mut Unstructured<'_>) -> Result<ConvProblem> {
         padding: padding(u, step)?,
         groups,
     };
+    Ok(ConvProblem { input, options })
+}
+
+/// A convolution that the kernels for a plain 3x3 window take: stride and dilation 1, whole vectors of input channels.
+///
+/// # Errors
+/// As [`any_size`].
+pub fn conv_3x3_problem(u: &mut Unstructured<'_>) -> Result<ConvProblem> {
+    let input = Nhwc { n: u.int_in_range(1..=3)?, h: cells(u)?, w: cells(u)?, c: 16 * u.int_in_range(1..=3)? };
+    let options = ConvOptions::new(u.int_in_range(1..=40)?, 3).padding(padding(u, step)?);
     Ok(ConvProblem { input, options })
 }
 
