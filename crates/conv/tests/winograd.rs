@@ -11,7 +11,7 @@ use stampnet_testkit::compare::{Scale, within};
 use stampnet_testkit::{ConvOperands, ConvProblem, Fill};
 
 /// The error that its documentation states, as a share of the largest sum of absolute values.
-const ERROR: f64 = 1.0 / 524_288.0;
+const ERROR: f64 = 1.0 / 262_144.0;
 
 /// A problem that it takes, with odd sizes and any padding.
 fn problem() -> impl Strategy<Value = ConvProblem> {

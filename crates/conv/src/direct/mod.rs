@@ -1,6 +1,7 @@
 //! Direct convolution: hand-vectorized tiles on padded samples, without a matrix of windows.
 //!
 //! - `correlate`: the kernel of the forward pass and of the input's gradient,
+//! - `dot`: the same for a few output channels,
 //! - `accumulate`: the kernel of the weight's gradient,
 //! - `sweep`: the input's gradient as correlations, one for each remainder of the stride,
 //! - `pack`, `pad`: the layouts that the kernels read.
@@ -9,6 +10,7 @@
 
 mod accumulate;
 mod correlate;
+mod dot;
 pub(crate) mod grad_weight;
 mod pack;
 pub(crate) mod pad;

@@ -40,7 +40,12 @@ pub(super) struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    /// Elements when packed.
+    /// Weights that are used.
+    pub(super) const fn len(&self) -> usize {
+        self.taps[0].count * self.taps[1].count * self.inputs[0] * self.outputs[0]
+    }
+
+    /// Elements when packed by blocks.
     pub(super) const fn packed_len(&self, lanes: usize) -> usize {
         self.taps[0].count * self.taps[1].count * self.inputs[0] * self.outputs[0].next_multiple_of(lanes)
     }
@@ -50,6 +55,23 @@ impl Weights<'_> {
         let [rows, columns] = self.taps;
         let (row, column) = (rows.tap(tap / columns.count), columns.tap(tap % columns.count));
         (row * self.kernel_w + column) * self.tap_len + self.offset
+    }
+
+    /// Overwrites `packed` with `[kernel row][run][output][run]`, where a run is a kernel row's values if `whole_rows`, else
+    /// those of one tap: for kernels whose vectors run along the values of a window.
+    pub(super) fn pack_runs(&self, whole_rows: bool, packed: &mut [f32]) {
+        let ([inputs, input_step], [outputs, output_step]) = (self.inputs, self.outputs);
+        let taps = if whole_rows { self.taps[1].count } else { 1 };
+        for (run, packed) in packed.chunks_exact_mut((taps * inputs * outputs).max(1)).enumerate() {
+            for (output, packed) in packed.chunks_exact_mut(taps * inputs).enumerate() {
+                for (tap, packed) in packed.chunks_exact_mut(inputs).enumerate() {
+                    let start = self.tap_start(run * taps + tap) + output * output_step;
+                    for (packed, &weight) in packed.iter_mut().zip(self.data[start..].iter().step_by(input_step)) {
+                        *packed = weight;
+                    }
+                }
+            }
+        }
     }
 
     /// Overwrites `packed`, which has [`packed_len`](Self::packed_len) elements.

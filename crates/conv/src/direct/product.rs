@@ -6,6 +6,7 @@ use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 
 use super::correlate::{Correlate, Grid, Taps};
+use super::dot::{self, Dot};
 use super::pack::Weights;
 use super::pad::{PaddedPart, Samples};
 use super::sweep::AxisSweep;
@@ -97,6 +98,16 @@ impl Product {
         }
     }
 
+    /// Whether the values of a kernel row are neighbours.
+    const fn is_run(&self) -> bool {
+        self.groups == 1 && self.w.tap_step == 1
+    }
+
+    /// Whether vectors run along the values of a window, since there are hardly any output channels.
+    const fn is_narrow(&self, level: Level) -> bool {
+        self.target_channels / self.groups <= dot::MAX_CHANNELS && self.channels / self.groups >= level.lanes()
+    }
+
     /// Elements of all packed weights.
     pub(crate) fn packed_len(&self, lanes: usize) -> usize {
         self.cells().map(|cell| self.weights(&[], cell).packed_len(lanes)).sum()
@@ -118,7 +129,11 @@ impl Product {
             let weights = self.weights(weight, cell);
             let part =
                 packed.split_off_mut(..weights.packed_len(level.lanes())).expect("there is room for all weights");
-            weights.pack(level.lanes(), part);
+            if self.is_narrow(level) {
+                weights.pack_runs(self.is_run(), &mut part[..weights.len()]);
+            } else {
+                weights.pack(level.lanes(), part);
+            }
         }
     }
 
@@ -171,8 +186,7 @@ impl Product {
             let weight = packed.split_off(..len).expect("the workspace holds all weights");
             let ([a_h, a_w], group) = (cell.a, cell.group);
             let (h, w) = (self.h.phase(a_h), self.w.phase(a_w));
-            let is_run = self.groups == 1 && self.w.tap_step == 1;
-            let (runs, run_len) = if is_run { (1, w.taps.count * group_c) } else { (w.taps.count, group_c) };
+            let (runs, run_len) = if self.is_run() { (1, w.taps.count * group_c) } else { (w.taps.count, group_c) };
             let taps = Taps {
                 rows: h.taps.count,
                 row_step: self.h.tap_step * row,
@@ -181,12 +195,13 @@ impl Product {
                 run_len,
             };
             let origin = if taps.len() == 0 { 0 } else { h.origin * row + w.origin * self.channels + group * group_c };
-            part.level.run(Correlate {
+            let is_narrow = self.is_narrow(part.level);
+            let correlate = Correlate {
                 size: [self.h.steps(a_h, rows), self.w.steps(a_w, self.w.target)],
                 source,
                 windows: Grid { origin, row: self.h.stride * row, column: self.w.stride * self.channels },
                 taps,
-                weight,
+                weight: if is_narrow { &weight[..taps.len() * group_oc] } else { weight },
                 bias: part.bias.map(|bias| &bias[group * group_oc..][..group_oc]),
                 activation: part.activation,
                 channels: group_oc,
@@ -196,7 +211,12 @@ impl Product {
                     row: self.h.phases * target_row,
                     column: self.w.phases * self.target_channels,
                 },
-            });
+            };
+            if is_narrow {
+                part.level.run(Dot(correlate));
+            } else {
+                part.level.run(correlate);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! # Error
 //! Values are transformed with factors up to 5 and back with factors up to 8, so rounding weighs more than in a plain sum.
-//! The error of an output stays below 2^-19 (five digits are right) of the largest `sum |input| |weight|` of the batch; that
+//! The error of an output stays below 2^-18 (five digits are right) of the largest `sum |input| |weight|` of the batch; that
 //! is tested. An infinity or a NaN reaches every output of the tiles that read it.
 
 mod batch;
