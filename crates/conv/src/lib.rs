@@ -2,15 +2,19 @@
 //!
 //! Activations are NHWC and weights HWIO. A [`ConvPlan`] is made once for a geometry and a pass; it picks the first
 //! algorithm of an ordered list that accepts the geometry, owns the workspace, and can then run any number of times
-//! without allocating (but for what `matrixmultiply` packs into, behind the matrix products).
+//! without allocating (but for what `matrixmultiply` packs into, behind `im2col+gemm`).
 //!
 //! | algorithm, in the order of the list | takes | how |
 //! |---|---|---|
-//! | `pointwise` | 1x1, stride 1, no padding | one matrix product over all pixels |
+//! | `pointwise` | 1x1, stride 1, no padding | `direct` over pixels in long rows |
 //! | `depthwise` | as many groups as channels | vectors along the channels |
+//! | `winograd` | 3x3, stride 1, at least 16 channels; no weight gradient | 36 products instead of 144 |
 //! | `direct` | nearly all | register tiles over padded samples |
 //! | `im2col+gemm` | all | matrix product over copied windows |
 //! | `reference` | all | the definition in `f64`, the oracle of the others |
+//!
+//! A [`ConvPoolPlan`] convolves and pools in one pass, so that the convolution's output never leaves the cache; its gradients
+//! visit the winners of the windows alone.
 //!
 //! ```
 //! use stampnet_conv::{Activation, ConvPlan, Forward, Pass};
