@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `pointwise` | 1x1, stride 1, no padding | `direct` over pixels in long rows |
 //! | `depthwise` | as many groups as channels | vectors along the channels |
-//! | `winograd` | 3x3, stride 1, at least 16 channels; no weight gradient | 36 products instead of 144 |
+//! | `winograd` | 3x3, stride 1, at least 16 channels | 36 products instead of 144 |
 //! | `direct` | nearly all | register tiles over padded samples |
 //! | `im2col+gemm` | all | matrix product over copied windows |
 //! | `reference` | all | the definition in `f64`, the oracle of the others |

@@ -45,7 +45,8 @@ fn winograd_takes_3x3_kernels_with_channels_enough_and_can_be_forbidden() {
     for (problem, pass, picked) in [
         ("n1h8w8c16 oc16 k3", Pass::Forward, "winograd"),
         ("n1h8w8c16 oc16 k3", Pass::GradInput, "winograd"),
-        ("n1h8w8c16 oc16 k3", Pass::GradWeight, "direct"),
+        ("n1h8w8c16 oc16 k3", Pass::GradWeight, "winograd"),
+        ("n1h8w8c128 oc144 k3", Pass::GradWeight, "direct"),
         ("n1h8w8c24 oc16 k3", Pass::Forward, "direct"),
         ("n1h8w8c16 oc8 k3", Pass::Forward, "direct"),
         ("n1h8w8c16 oc16 k3 p3,0,0,0", Pass::GradInput, "direct"),

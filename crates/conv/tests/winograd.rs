@@ -32,7 +32,7 @@ fn check(problem: &ConvProblem, seed: u64) -> Result<(), String> {
         bias: absolute(&operands.bias),
         grad_output: absolute(&operands.grad_output),
     };
-    for pass in [Pass::Forward, Pass::GradInput] {
+    for pass in Pass::ALL {
         for fusion in if pass == Pass::Forward { &Fusion::ALL[..] } else { &[Fusion::NONE] } {
             let want = reference(problem, pass, &operands, *fusion);
             let scale = reference(problem, pass, &sizes, *fusion).into_iter().fold(0.0, f32::max);

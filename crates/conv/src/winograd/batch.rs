@@ -57,7 +57,7 @@ impl Batch<'_> {
         let task = Task { batch: self, level, weights: points, pooled: matches!(output, Output::MaxPool(..)) };
         let samples = site.geometry.n();
         let tiles = product.h.target.div_ceil(OUT) * product.w.target.div_ceil(OUT);
-        let per_task = task_tiles(product);
+        let per_task = task_tiles(product.channels);
         if tiles >= per_task || samples == 1 {
             // Rows of tiles of one sample; with few samples, fewer rows, so that there are tasks for many threads.
             let tile_rows = product.h.target.div_ceil(OUT);
@@ -70,8 +70,8 @@ impl Batch<'_> {
 }
 
 /// Tiles that fill the second-level cache.
-fn task_tiles(product: &Product) -> usize {
-    let bytes = POINTS * (product.channels + 32) * size_of::<f32>();
+pub(super) fn task_tiles(channels: usize) -> usize {
+    let bytes = POINTS * (channels + 32) * size_of::<f32>();
     (TASK_BYTES / bytes).clamp(TASK_TILES[0], TASK_TILES[1])
 }
 
@@ -161,10 +161,10 @@ impl Task<'_> {
 }
 
 /// Elements of a cache line.
-const CACHE_LINE: usize = 16;
+pub(super) const CACHE_LINE: usize = 16;
 
 /// Cuts memory into three arrays, each on a cache line.
-fn split(memory: &mut [f32], lens: [usize; 3]) -> [&mut [f32]; 3] {
+pub(super) fn split(memory: &mut [f32], lens: [usize; 3]) -> [&mut [f32]; 3] {
     let mut rest = memory;
     lens.map(|len| {
         let (array, after) = std::mem::take(&mut rest).split_at_mut(len.next_multiple_of(CACHE_LINE));

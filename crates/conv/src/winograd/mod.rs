@@ -8,6 +8,7 @@
 //! is tested. An infinity or a NaN reaches every output of the tiles that read it.
 
 mod batch;
+mod grad_weight;
 mod targets;
 mod tiles;
 mod transform;
@@ -27,15 +28,15 @@ pub(crate) struct Winograd;
 /// Channels must be whole vectors of the widest level.
 const VECTOR: usize = 16;
 
+/// Pairs of input and output channels up to which the sums of a weight gradient at all points stay in the cache.
+const MAX_WEIGHTS: usize = 1 << 14;
+
 impl Algorithm for Winograd {
     fn name(&self) -> &'static str {
         "winograd"
     }
 
     fn accepts(&self, g: &ConvGeometry, pass: Pass) -> Result<(), Declined> {
-        if pass == Pass::GradWeight {
-            return Err(Declined("it has no weight gradient".to_owned()));
-        }
         let is_plain = |axis: &Axis| (axis.kernel(), axis.stride(), axis.dilation()) == (3, 1, 1);
         if !is_plain(g.h()) || !is_plain(g.w()) || g.groups() > 1 {
             return Err(Declined(format!(
@@ -50,11 +51,18 @@ impl Algorithm for Winograd {
                 g.groups()
             )));
         }
-        let (read, written) = if pass == Pass::Forward { (g.c(), g.oc()) } else { (g.oc(), g.c()) };
+        let (read, written) = if pass == Pass::GradInput { (g.oc(), g.c()) } else { (g.c(), g.oc()) };
         if !read.is_multiple_of(VECTOR) || written < VECTOR {
             return Err(Declined(format!(
                 "it pays with a multiple of {VECTOR} channels to read and at least {VECTOR} to write; there are {read} and \
                  {written}"
+            )));
+        }
+        if pass == Pass::GradWeight && g.c() * g.oc() > MAX_WEIGHTS {
+            return Err(Declined(format!(
+                "its weight gradient pays up to {MAX_WEIGHTS} pairs of channels; there are {} x {}",
+                g.c(),
+                g.oc()
             )));
         }
         if pass == Pass::GradInput && (g.h().before() > 2 || g.w().before() > 2) {
@@ -68,6 +76,9 @@ impl Algorithm for Winograd {
     }
 
     fn workspace(&self, g: &ConvGeometry, pass: Pass, level: Level) -> usize {
+        if pass == Pass::GradWeight {
+            return grad_weight::workspace(g, level);
+        }
         let product = if pass == Pass::Forward { Product::forward(g) } else { Product::grad_input(g) };
         Batch::workspace(&product, level)
     }
@@ -85,7 +96,7 @@ impl Algorithm for Winograd {
         Batch { product: &product, input: grad_output, weight, bias, activation }.run(site, Output::Image(grad_input));
     }
 
-    fn grad_weight(&self, _: Site<'_>, _: GradWeight<'_>) {
-        unreachable!("a plan calls only what was accepted");
+    fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
+        grad_weight::run(site, arguments);
     }
 }

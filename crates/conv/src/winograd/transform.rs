@@ -50,6 +50,20 @@ pub(super) fn weight<S: Simd>(s: S, g: [S::F32; 3]) -> [S::F32; 6] {
     ]
 }
 
+/// `G g` of F(3, 4): four output gradients, evaluated at the same points.
+#[inline(always)]
+pub(super) fn gradient<S: Simd>(s: S, g: [S::F32; 4]) -> [S::F32; 6] {
+    let (sixth, small) = (s.splat(-1.0 / 6.0), s.splat(1.0 / 24.0));
+    let (even, odd) = (s.mul(sixth, s.add(g[0], g[2])), s.mul(sixth, s.add(g[1], g[3])));
+    let even_2 = s.mul(small, s.mul_add(s.splat(4.0), g[2], g[0]));
+    let odd_2 = s.mul(s.splat(1.0 / 12.0), s.mul_add(s.splat(4.0), g[3], g[1]));
+    [s.mul(s.splat(0.25), g[0]), s.add(even, odd), s.sub(even, odd), s.add(even_2, odd_2), s.sub(even_2, odd_2), g[3]]
+}
+
+/// `A^T` of F(3, 4): three weights from the sums at the points.
+pub(super) const WEIGHT: [[f32; IN]; 3] =
+    [[1.0, 1.0, 1.0, 1.0, 1.0, 0.0], [0.0, 1.0, -1.0, 2.0, -2.0, 0.0], [0.0, 1.0, 1.0, 4.0, 4.0, 1.0]];
+
 /// `A^T m`: four outputs from the products at the points.
 #[inline(always)]
 pub(super) fn output<S: Simd>(s: S, m: [S::F32; 6]) -> [S::F32; 4] {
