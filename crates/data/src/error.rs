@@ -110,7 +110,7 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
         /// The rule and what was found.
-        source: IdxError,
+        source: Box<IdxError>,
     },
     /// A folder that is none.
     #[error("the data must be in a folder; there is no folder '{}'", folder.display())]

@@ -49,6 +49,6 @@ pub enum TensorError {
         /// The file.
         path: PathBuf,
         /// The rule and what was found.
-        source: NpyError,
+        source: Box<NpyError>,
     },
 }

@@ -87,7 +87,7 @@ impl Idx {
             if file.starts_with(&GZIP_MAGIC) { decompress(&file).map(Bytes::Owned) } else { Ok(Bytes::Mapped(file)) };
         bytes
             .and_then(|bytes| Self::parse(path.to_owned(), bytes))
-            .map_err(|source| DataError::Idx { path: path.to_owned(), source })
+            .map_err(|source| DataError::Idx { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// An IDX file in memory, plain or compressed with gzip. Messages call it `<memory>`.

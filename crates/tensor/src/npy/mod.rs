@@ -68,7 +68,8 @@ impl<T: Element> Tensor<T> {
     /// order; or is not as long as its header says.
     pub fn read_npy(path: &Path) -> Result<Self, TensorError> {
         let file = MappedFile::open(path)?;
-        Self::from_npy_bytes(&file).map_err(|source| TensorError::Npy { path: path.to_owned(), source })
+        Self::from_npy_bytes(&file)
+            .map_err(|source| TensorError::Npy { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// As [`read_npy`](Self::read_npy), from a file's bytes.
@@ -135,7 +136,7 @@ impl<T: Element> MappedNpy<T> {
     /// NumPy writes.
     pub fn open(path: &Path) -> Result<Self, TensorError> {
         let file = MappedFile::open(path)?;
-        let error = |source| TensorError::Npy { path: path.to_owned(), source };
+        let error = |source| TensorError::Npy { path: path.to_owned(), source: Box::new(source) };
         let (shape, elements) = parse::<T>(&file).map_err(error)?;
         let start = file.len() - elements.len();
         if bytemuck::try_cast_slice::<u8, T>(elements).is_err() {
