@@ -164,19 +164,6 @@ fn bad_folders_are_refused_before_any_work() {
 }
 
 #[test]
-fn without_any_data_the_message_says_where_was_looked() {
-    let place = Place::new();
-    let program = place.path("stampnet");
-    std::fs::copy(env!("CARGO_BIN_EXE_stampnet"), &program).unwrap();
-    let output = std::process::Command::new(&program).current_dir(place.path("data")).output().unwrap();
-    let run = common::Run::from(output);
-    assert_eq!(run.code, Some(1));
-    for text in ["'datasets/fashion-mnist'", &format!("{}'", place.path("data").display()), "--data"] {
-        assert!(run.err.contains(text), "no {text}: {}", run.err);
-    }
-}
-
-#[test]
 fn wrong_usage_ends_with_code_2() {
     check(vec![
         bad_call("batch 0", "train --batch 0", 2, &["--batch", "'0'"]),
