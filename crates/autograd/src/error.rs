@@ -51,6 +51,22 @@ pub enum AutogradError {
         /// Which argument.
         what: &'static str,
     },
+    /// An operation on nothing.
+    #[error("{op}: there must be at least one input; received none")]
+    NoInputs {
+        /// The operation.
+        op: &'static str,
+    },
+    /// An axis that is not there.
+    #[error("{op}: the axis must be below the number of axes; received axis {axis} for the shape {shape}")]
+    Axis {
+        /// The operation.
+        op: &'static str,
+        /// The axis, counted from 0.
+        axis: usize,
+        /// The shape.
+        shape: Shape,
+    },
     /// An average over nothing.
     #[error("{op}: an average needs at least one element; received the shape {shape}")]
     Empty {

@@ -54,6 +54,26 @@ const OPERATIONS: &[(&str, Refused)] = &[
         let (a, b) = (case.var(&[6]), case.var(&[]));
         case.tape.mul(a, b)
     }),
+    ("concat: there must be at least one input; received none", |case| case.tape.concat(&[], 0)),
+    ("concat: the axis must be below the number of axes; received axis 2 for the shape (2, 3)", |case| {
+        let x = case.var(&[2, 3]);
+        case.tape.concat(&[x], 2)
+    }),
+    (
+        "concat: all axes but the one along which values are joined must have the same size; received (2, 3) and (3, 3)",
+        |case| {
+            let (a, b) = (case.var(&[2, 3]), case.var(&[3, 3]));
+            case.tape.concat(&[a, b], 1)
+        },
+    ),
+    (
+        "broadcast: all axes must have the same size, or size 1 in the first shape behind its first axis; received (1, 3) and \
+         (2, 3)",
+        |case| {
+            let x = case.var(&[1, 3]);
+            case.tape.broadcast(x, &[2, 3])
+        },
+    ),
     ("mean: an average needs at least one element; received the shape (2, 0)", |case| {
         let x = case.var(&[2, 0]);
         case.tape.mean(x)

@@ -48,6 +48,33 @@ proptest! {
     }
 
     #[test]
+    fn concat(dims in dims(), axis: prop::sample::Index, sizes in prop::collection::vec(1..=3_usize, 1..=3), seed: u64) {
+        let axis = axis.index(dims.len());
+        let shapes = sizes.iter().map(|&size| {
+            let mut dims = dims.clone();
+            dims[axis] = size;
+            dims
+        });
+        let inputs: Vec<Tensor> = shapes.zip(seed..).map(|(dims, seed)| random(&dims, seed)).collect();
+        check(&inputs, |tape, v| {
+            let joined = tape.concat(v, axis)?;
+            tape.mul(joined, joined)
+        })?;
+    }
+
+    #[test]
+    fn broadcast(dims in dims(), repeated in prop::array::uniform4(any::<bool>()), seed: u64) {
+        let mut narrow = dims.clone();
+        for (dim, _) in narrow.iter_mut().zip(repeated).skip(1).filter(|(_, repeated)| *repeated) {
+            *dim = 1;
+        }
+        check(&[random(&narrow, seed), random(&dims, seed ^ 1)], |tape, v| {
+            let wide = tape.broadcast(v[0], &dims)?;
+            tape.mul(wide, v[1])
+        })?;
+    }
+
+    #[test]
     fn softmax(dims in dims(), seed: u64) {
         check_one(random(&dims, seed), Tape::softmax)?;
     }

@@ -32,6 +32,8 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Build)> {
     vec![
         ("add", vec![x(), random(&DIMS, 2)], |t, v| t.add(v[0], v[1])),
         ("mul", vec![x(), random(&DIMS, 2)], |t, v| t.mul(v[0], v[1])),
+        ("concat", vec![x(), random(&[3, 83, 71, 5], 2)], |t, v| t.concat(v, 3)),
+        ("broadcast", vec![random(&[3, 1, 71, 1], 1)], |t, v| t.broadcast(v[0], &DIMS)),
         ("sum", vec![x()], |t, v| t.sum(v[0])),
         ("mean", vec![x()], |t, v| t.mean(v[0])),
         ("mean_squared_error", vec![x(), random(&DIMS, 2)], |t, v| t.mean_squared_error(v[0], v[1])),

@@ -53,6 +53,27 @@ fn a_dense_layer_by_hand() {
     assert_eq!(results.grads[0], [16.0, 0.0, 32.0, 4.0, 0.0, 8.0]);
 }
 
+#[test]
+fn values_side_by_side_by_hand() {
+    let inputs =
+        [tensor(&[2, 1, 2], &[1.0, 2.0, 3.0, 4.0]), tensor(&[2, 2, 2], &[5.0, 6.0, 7.0, 8.0, 9.0, 1.0, 2.0, 3.0])];
+    let results = run(&inputs, |tape, v| tape.concat(v, 1));
+    assert_eq!(results.value, [1.0, 2.0, 5.0, 6.0, 7.0, 8.0, 3.0, 4.0, 9.0, 1.0, 2.0, 3.0]);
+    assert_eq!(results.grads[0], [2.0, 4.0, 6.0, 8.0]);
+    assert_eq!(results.grads[1], [10.0, 12.0, 14.0, 16.0, 18.0, 2.0, 4.0, 6.0]);
+}
+
+#[test]
+fn repeated_values_by_hand() {
+    let results = run(&[tensor(&[2, 1, 2], &[1.0, 2.0, 3.0, 4.0])], |tape, v| tape.broadcast(v[0], &[2, 3, 2]));
+    assert_eq!(results.value, [1.0, 2.0, 1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0, 3.0, 4.0]);
+    // Of the sum of squares: twice the value for each of three copies.
+    assert_eq!(results.grads[0], [6.0, 12.0, 18.0, 24.0]);
+    let results = run(&[tensor(&[1, 2, 1], &[1.0, -2.0])], |tape, v| tape.broadcast(v[0], &[1, 2, 3]));
+    assert_eq!(results.value, [1.0, 1.0, 1.0, -2.0, -2.0, -2.0]);
+    assert_eq!(results.grads[0], [6.0, -12.0]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

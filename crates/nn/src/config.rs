@@ -211,6 +211,18 @@ impl ConfigValue for usize {
     }
 }
 
+impl ConfigValue for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_i64()
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
 impl ConfigValue for f64 {
     const EXPECTED: &'static str = "a number";
 

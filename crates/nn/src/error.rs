@@ -22,9 +22,38 @@ impl fmt::Display for BatchShape {
     }
 }
 
+/// Shapes with batch axes, one after the other.
+fn shapes(shapes: &[Shape]) -> String {
+    shapes.iter().map(|&shape| BatchShape(shape).to_string()).collect::<Vec<_>>().join(" and ")
+}
+
 /// Why a layer cannot take its input: the rule, then what was received.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
+    /// Too few or too many inputs.
+    #[error("the layer takes {expected}; received {received}")]
+    Inputs {
+        /// How many it takes, in words.
+        expected: &'static str,
+        /// How many there are.
+        received: usize,
+    },
+    /// Inputs that cannot be merged.
+    #[error("{rule}; received {}", shapes(received))]
+    Merge {
+        /// What has to hold.
+        rule: &'static str,
+        /// The shapes, without the batch axis.
+        received: Vec<Shape>,
+    },
+    /// An axis that the input does not have.
+    #[error("axis must name an axis of the input behind the batch, from {} to -1 or from 1 to {rank}; received {received}", -(*rank as i64))]
+    Axis {
+        /// Axes of the input without the batch.
+        rank: usize,
+        /// The axis.
+        received: i64,
+    },
     /// Too few or too many axes.
     #[error("the input must have the shape {expected}; received {}", BatchShape(**received))]
     Rank {

@@ -26,13 +26,25 @@ pub trait Layer: Debug + Send + Sync {
     /// An argument is unusable, or the layer cannot take such an input.
     fn build(&self, input: Shape) -> Result<Built, LayerError>;
 
+    /// What the layer makes of several inputs. Layers that merge write this method, and let [`build`](Self::build) call it with
+    /// a list of one; all others take one input.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); or the layer takes another number of inputs.
+    fn build_many(&self, inputs: &[Shape]) -> Result<Built, LayerError> {
+        match inputs {
+            [input] => self.build(*input),
+            _ => Err(LayerError::Inputs { expected: "one input", received: inputs.len() }),
+        }
+    }
+
     /// Records the layer.
     ///
     /// # Errors
     /// An operation refuses its input. After a successful [`build`](Self::build) for the same shape none does.
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError>;
 
-    /// Records this layer and the `next` one as one operation, if there is an operation that computes both; `None` otherwise,
+    /// Records this layer and the `next` one, which alone takes its output, as one operation, if there is an operation that computes both; `None` otherwise,
     /// with nothing recorded.
     ///
     /// # Errors
@@ -105,8 +117,10 @@ impl WeightSpec {
 /// What a layer sees while it is recorded.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// The input, with its batch axis.
+    /// The input, with its batch axis; the first one, if there are several.
     pub x: Var,
+    /// All inputs.
+    pub inputs: &'a [Var],
     /// The weights, as [`Built::weights`] lists them.
     pub weights: &'a [Var],
     /// The layer's position in the model: tells random layers apart.

@@ -3,6 +3,8 @@
 mod add;
 mod avg_pool;
 mod batch_norm;
+mod broadcast;
+mod concat;
 mod conv2d;
 mod conv2d_max_pool;
 mod cross_entropy;

@@ -1,9 +1,11 @@
 //! The layers, one per file, and the registry that finds them by name.
 
 mod activation;
+mod add;
 mod average_pooling1d;
 mod average_pooling2d;
 mod batch_normalization;
+mod concatenate;
 mod conv;
 mod conv1d;
 mod conv2d;
@@ -17,6 +19,7 @@ mod global_max_pooling1d;
 mod global_max_pooling2d;
 mod max_pooling1d;
 mod max_pooling2d;
+mod merge;
 mod pool;
 mod reshape;
 mod shape;
@@ -24,9 +27,11 @@ mod shape;
 use std::sync::Arc;
 
 pub use activation::Activation;
+pub use add::Add;
 pub use average_pooling1d::AveragePooling1D;
 pub use average_pooling2d::AveragePooling2D;
 pub use batch_normalization::BatchNormalization;
+pub use concatenate::Concatenate;
 pub use conv1d::Conv1D;
 pub use conv2d::Conv2D;
 pub use dense::Dense;
@@ -50,9 +55,11 @@ type Constructor = fn(&mut Config) -> Result<Arc<dyn Layer>, ConfigError>;
 /// Every layer that a config can name.
 const REGISTRY: &[(&str, Constructor)] = &[
     ("Activation", |config| shared(Activation::from_config(config))),
+    ("Add", |config| shared(Add::from_config(config))),
     ("AveragePooling1D", |config| shared(AveragePooling1D::from_config(config))),
     ("AveragePooling2D", |config| shared(AveragePooling2D::from_config(config))),
     ("BatchNormalization", |config| shared(BatchNormalization::from_config(config))),
+    ("Concatenate", |config| shared(Concatenate::from_config(config))),
     ("Conv1D", |config| shared(Conv1D::from_config(config))),
     ("Conv2D", |config| shared(Conv2D::from_config(config))),
     ("Dense", |config| shared(Dense::from_config(config))),

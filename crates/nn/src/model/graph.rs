@@ -75,7 +75,7 @@ impl Graph {
         let mut layers = (0..).zip(self.sequential.layers.iter().zip(&self.nodes)).peekable();
         while let Some((position, (named, node))) = layers.next() {
             let (own, rest) = weights.split_at(node.weights.len());
-            let call = Call { x, weights: own, position, logits: logits && layers.peek().is_none() };
+            let call = Call { x, inputs: &[x], weights: own, position, logits: logits && layers.peek().is_none() };
             let error = move |source| NnError::layer(named, input, source);
             let with_next = match layers.peek() {
                 Some((_, (next, _))) => named.layer.call_with(&*next.layer, tape, &call).map_err(error)?,

@@ -87,8 +87,8 @@ fn arguments_that_change_the_meaning_are_refused() {
         (
             "Teleport",
             json!({}),
-            "layer: there is no layer class 'Teleport'; there are Activation, AveragePooling1D, AveragePooling2D, \
-             BatchNormalization, Conv1D, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten, GlobalAveragePooling1D, \
+            "layer: there is no layer class 'Teleport'; there are Activation, Add, AveragePooling1D, AveragePooling2D, \
+             BatchNormalization, Concatenate, Conv1D, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten, GlobalAveragePooling1D, \
              GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D, Reshape",
         ),
     ] {
