@@ -6,10 +6,17 @@
 //! {"op": "conv", "spec": [n, h, w, c, oc, k, stride, pad, groups], "pass": "forward", "seconds": 0.1}
 //! {"op": "max_pool", "spec": [n, h, w, c, k, stride, pad], "pass": "backward", "seconds": 0.1}
 //! {"ms": 1.25, "algorithm": "winograd"}
+//!
+//! {"op": "peak", "spec": [], "pass": "", "seconds": 0.1}
+//! {"gflops": 117.5}
 //! ```
 //!
 //! The number of threads is rayon's, `RAYON_NUM_THREADS`. A cell keeps its arrays and plan from one request to the next.
 #![forbid(unsafe_code)]
+
+/// The measurement of `stampnet bench conv`.
+#[path = "../../crates/train/src/bench/peak.rs"]
+mod peak;
 
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -53,6 +60,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut last: Option<(Layer, Cell)> = None;
     for line in stdin().lock().lines() {
         let Request { layer, seconds } = serde_json::from_str(&line?)?;
+        if layer.op == "peak" {
+            writeln!(stdout(), "{}", serde_json::json!({ "gflops": peak::gflops(Level::current()) }))?;
+            continue;
+        }
         last = last.filter(|(of, _)| *of == layer);
         if last.is_none() {
             let cell = cell(&layer)?;

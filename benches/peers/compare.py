@@ -1,11 +1,13 @@
 """Times of single layers, StampNet beside PyTorch (oneDNN), in turn, in one run.
 
-Run:  benches/peers/compare [--threads 1,2] [--batch 1] [--rounds 5] [--seconds 0.1] [--only TEXT] [--record]
+Run:  benches/peers/compare [--threads 1,2] [--batch own,1] [--rounds 5] [--seconds 0.1] [--only TEXT] [--record]
 
-Every cell (layer, pass, thread count) is timed in rounds: StampNet, PyTorch in NCHW, PyTorch in channels_last, and again.
-A figure is the median of the rounds' medians; PyTorch's is that of its faster layout. Both sides are pinned to the same
-cores, and PyTorch's allocator is told to keep its memory: glibc would otherwise hand large buffers back to the kernel at
-each call, which can cost PyTorch two thirds of its speed. A ratio is StampNet's time over PyTorch's: below 1 is ahead.
+Every cell (layer, batch, pass, thread count) is timed in rounds: StampNet, PyTorch in NCHW, PyTorch in channels_last, and
+again. A figure is the median of the rounds' medians; PyTorch's is that of its faster layout. Both sides are pinned to the
+same cores, and PyTorch's allocator is told to keep its memory: glibc would otherwise hand large buffers back to the kernel
+at each call, which can cost PyTorch two thirds of its speed. A ratio is StampNet's time over PyTorch's: below 1 is ahead.
+"of peak" is the share of the measured peak of multiply-adds, counting those of the definition: algorithms that need fewer
+can be above 100 %.
 """
 
 import argparse
@@ -45,7 +47,7 @@ POOLS = [(128, 28, 28, 32, 2, 2, 0), (128, 28, 28, 32, 3, 2, 0)]
 def parse_args():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--threads", default="1,2", help="thread counts, with commas between")
-    p.add_argument("--batch", type=int, help="batch size of every layer, instead of its own")
+    p.add_argument("--batch", default="own,1", help="batch sizes, with commas between; 'own' is that of the list")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=0.1, help="of one measurement")
     p.add_argument("--only", default="", help="only cells whose name contains this")
@@ -75,13 +77,30 @@ class StampNet:
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
 
-    def time(self, op, spec, name_of_pass):
+    def ask(self, op, spec=(), name_of_pass=""):
         request = {"op": op, "spec": spec, "pass": name_of_pass, "seconds": args.seconds}
         print(json.dumps(request), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
             sys.exit("cells ended: see its message above")
         return json.loads(answer)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Threads:
+    """A number of threads: as many cores, StampNet on them, and PyTorch told to keep to them."""
+
+    def __init__(self, count, cores):
+        self.count, self.cores = count, cores[:count]
+        self.stampnet = StampNet(self.cores)
+        self.peak = self.stampnet.ask("peak")["gflops"]
+
+    def enter(self):
+        os.sched_setaffinity(0, self.cores)
+        torch.set_num_threads(self.count)
 
 
 def median_ms(call):
@@ -125,13 +144,13 @@ def torch_pool(op, spec, name_of_pass, layout):
     return forward if name_of_pass == "forward" else backward
 
 
-def cells():
+def cells(batch):
     for spec in CONVS:
-        spec = (args.batch, *spec[1:]) if args.batch else spec
+        spec = spec if batch == "own" else (int(batch), *spec[1:])
         for name_of_pass in ("forward", "grad_input", "grad_weight"):
             yield "conv", spec, name_of_pass, lambda layout, s=spec, p=name_of_pass: torch_conv(s, p, layout)
     for spec in POOLS:
-        spec = (args.batch, *spec[1:]) if args.batch else spec
+        spec = spec if batch == "own" else (int(batch), *spec[1:])
         for op in ("max_pool", "avg_pool"):
             for name_of_pass in ("forward", "backward"):
                 yield op, spec, name_of_pass, lambda layout, o=op, s=spec, p=name_of_pass: torch_pool(o, s, p, layout)
@@ -146,11 +165,17 @@ def name(op, spec):
     return f"{op} {n}x{h}x{w}x{c} {spec[4]}x{spec[4]} s{spec[5]}"
 
 
-def measure(ours, op, spec, name_of_pass, make):
-    calls = {layout: make(form) for layout, form in LAYOUTS.items()}
+def gflop(spec):
+    n, h, w, c, oc, k, stride, pad, groups = spec
+    outputs = [(size + 2 * pad - k) // stride + 1 for size in (h, w)]
+    return 2e-9 * n * math.prod(outputs) * k * k * c * oc / groups
+
+
+def measure(threads, op, spec, name_of_pass, calls):
+    threads.enter()
     times = {"stampnet": [], **{layout: [] for layout in LAYOUTS}}
     for _ in range(args.rounds):
-        answer = ours.time(op, spec, name_of_pass)
+        answer = threads.stampnet.ask(op, spec, name_of_pass)
         times["stampnet"].append(answer["ms"])
         for layout, call in calls.items():
             times[layout].append(median_ms(call))
@@ -158,40 +183,76 @@ def measure(ours, op, spec, name_of_pass, make):
         time.sleep(0.02)
     median = {who: statistics.median(ms) for who, ms in times.items()}
     best = min(LAYOUTS, key=median.get)
-    return {
+    line = {
         "cell": name(op, spec), "op": op, "spec": spec, "pass": name_of_pass, "algorithm": answer["algorithm"],
-        "stampnet_ms": round(median["stampnet"], 4), "torch_ms": round(median[best], 4), "torch_layout": best,
-        "ratio": round(median["stampnet"] / median[best], 4),
+        "threads": threads.count, "stampnet_ms": round(median["stampnet"], 4), "torch_ms": round(median[best], 4),
+        "torch_layout": best, "ratio": round(median["stampnet"] / median[best], 4),
         "rounds": {who: [round(t, 4) for t in ms] for who, ms in times.items()},
     }
+    if op == "conv":
+        line["of_peak"] = round(gflop(spec) / median["stampnet"] * 1e3 / threads.peak, 4)
+    return line
 
 
 def geometric_mean(lines):
     return math.exp(statistics.fmean(math.log(line["ratio"]) for line in lines))
 
 
-def compare(threads):
-    cores = sorted(os.sched_getaffinity(0))[:threads]
-    os.sched_setaffinity(0, cores)
-    torch.set_num_threads(threads)
-    ours, lines = StampNet(cores), []
-    print(f"\n{threads} thread{'s' * (threads > 1)}{'':34}{'StampNet ms':>12}{'PyTorch ms':>12}{'ratio':>8}")
-    for op, spec, name_of_pass, make in cells():
+def compare(batch, all_threads):
+    """Prints a row for each layer and pass, with a group of columns for each number of threads."""
+    heads = [f"{f'{t.count} T: ms':>10}{'PyTorch':>9}{'ratio':>7}{'of peak':>9}" for t in all_threads]
+    print(f"\n{'batch ' + batch:43}" + "".join(heads))
+    lines = []
+    for op, spec, name_of_pass, make in cells(batch):
         if args.only not in name(op, spec):
             continue
-        line = measure(ours, op, spec, name_of_pass, make) | {"threads": threads}
-        lines.append(line)
-        print(
-            f"{line['cell']:30} {name_of_pass:12}{line['stampnet_ms']:12.3f}{line['torch_ms']:12.3f}{line['ratio']:8.2f}"
-            f"  {line['algorithm']}, {line['torch_layout']}",
-            flush=True,
-        )
-    ours.process.stdin.close()
-    ours.process.wait()
-    if lines:
-        worst = max(lines, key=lambda line: line["ratio"])
-        print(f"geometric mean {geometric_mean(lines):.3f}; worst {worst['ratio']:.2f}, {worst['cell']} {worst['pass']}")
+        calls = {layout: make(form) for layout, form in LAYOUTS.items()}
+        row = [measure(threads, op, spec, name_of_pass, calls) | {"batch": batch} for threads in all_threads]
+        lines += row
+        print(f"{row[0]['cell']:31}{name_of_pass:12}", end="")
+        for line in row:
+            share = f"{line['of_peak']:9.0%}" if "of_peak" in line else " " * 9
+            print(f"{line['stampnet_ms']:10.3f}{line['torch_ms']:9.3f}{line['ratio']:7.2f}{share}", end="")
+        print(f"  {row[0]['algorithm']}, {row[0]['torch_layout']}", flush=True)
     return lines
+
+
+def speed_ups(lines):
+    """How many times as fast as on one thread, of cells that take more than 1 ms there: (times, line), slowest first."""
+    key = lambda line: (line["cell"], line["pass"])
+    alone = {key(line): line["stampnet_ms"] for line in lines if line["threads"] == 1}
+    many = [line for line in lines if line["threads"] > 1 and alone.get(key(line), 0) > 1]
+    return sorted(((alone[key(line)] / line["stampnet_ms"], line) for line in many), key=lambda pair: pair[0])
+
+
+def summary(lines):
+    """Geometric means, and the cells that miss what StampNet wants: at most 1.05, and 1.9 times as fast on two threads."""
+    means = {}
+    for line in lines:
+        means.setdefault(f"batch {line['batch']}, {line['threads']} threads", []).append(line)
+    behind = [line for line in lines if line["ratio"] > 1.05]
+    slow = [(times, line) for times, line in speed_ups(lines) if times < 0.95 * line["threads"]]
+    tell = lambda line: f"{line['cell']} {line['pass']}, {line['threads']} threads"
+    return {
+        "geometric_mean": {group: round(geometric_mean(of), 4) for group, of in means.items()},
+        "cells": len(lines),
+        "cells_above_1.05": {tell(line): line["ratio"] for line in sorted(behind, key=lambda l: -l["ratio"])},
+        "cells_above_1_ms_with_slow_threads": {tell(line): round(times, 2) for times, line in slow},
+        "slowest_threads": round(min((times for times, _ in speed_ups(lines)), default=math.nan), 2),
+    }
+
+
+def print_summary(sums):
+    print()
+    for group, mean in sums["geometric_mean"].items():
+        print(f"geometric mean, {group}: {mean:.3f}")
+    behind, slow = sums["cells_above_1.05"], sums["cells_above_1_ms_with_slow_threads"]
+    print(f"cells above 1.05: {len(behind)} of {sums['cells']}")
+    for cell, ratio in behind.items():
+        print(f"  {ratio:.2f}  {cell}")
+    print(f"2 threads / 1 thread on cells above 1 ms: at least {sums['slowest_threads']} times as fast; below 1.9: {len(slow)}")
+    for cell, times in slow.items():
+        print(f"  {times:.2f}  {cell}")
 
 
 def output_of(*command):
@@ -205,7 +266,7 @@ def cpu():
     return platform.processor()
 
 
-def write_record(lines):
+def write_record(lines, all_threads):
     commit = output_of("git", "rev-parse", "--short", "HEAD")
     dirty = "-dirty" if output_of("git", "status", "--porcelain", "--untracked-files=no") else ""
     date = datetime.date.today().isoformat()
@@ -213,31 +274,31 @@ def write_record(lines):
         "date": date, "commit": commit + dirty, "cpu": cpu(), "cores": len(os.sched_getaffinity(0)),
         "rustc": output_of("rustc", "--version"), "torch": torch.__version__, "python": platform.python_version(),
         "command": "benches/peers/compare " + " ".join(sys.argv[1:]),
-        "geometric_mean": {
-            t: round(geometric_mean([line for line in lines if line["threads"] == t]), 4)
-            for t in sorted({line["threads"] for line in lines})
-        },
-        "cells": lines,
+        "peak_gflops": {t.count: t.peak for t in all_threads}, "summary": summary(lines), "cells": lines,
     }
-    batch = f"-batch{args.batch}" if args.batch else ""
-    path = ROOT / f"benches/record/{date}-layers{batch}-{commit}.json"
-    text = json.dumps(record, indent=1)
+    path = ROOT / f"benches/record/{date}-layers-{commit}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(text + "\n")
+    path.write_text(json.dumps(record, indent=1) + "\n")
     print(f"\nrecorded in {path.relative_to(ROOT)}")
 
 
 def main():
-    cores = os.sched_getaffinity(0)
+    cores = sorted(os.sched_getaffinity(0))
     torch.manual_seed(0)
+    all_threads = [Threads(int(count), cores) for count in args.threads.split(",")]
+    for threads in all_threads:
+        print(f"{threads.count} T: peak of {threads.peak:.0f} GFLOP/s (measured)")
     lines = []
     with torch.inference_mode():
-        for threads in map(int, args.threads.split(",")):
-            os.sched_setaffinity(0, cores)
-            lines += compare(threads)
+        for batch in args.batch.split(","):
+            lines += compare(batch, all_threads)
+    for threads in all_threads:
+        threads.stampnet.end()
     os.sched_setaffinity(0, cores)
+    if lines:
+        print_summary(summary(lines))
     if args.record and lines:
-        write_record(lines)
+        write_record(lines, all_threads)
 
 
 if __name__ == "__main__":
