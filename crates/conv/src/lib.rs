@@ -1,8 +1,9 @@
 //! Convolution kernels: forward, gradients, and the plan that picks among them.
 //!
 //! Activations are NHWC and weights HWIO. A [`ConvPlan`] is made once for a geometry and a pass; it picks the first
-//! algorithm of an ordered list that accepts the geometry, owns the workspace, and can then run any number of times
-//! without allocating (but for what `matrixmultiply` packs into, behind `im2col+gemm`).
+//! algorithm of an ordered list that accepts the geometry and is not known to be slower there than a later one, owns the
+//! workspace, and can then run any number of times without allocating (but for what `matrixmultiply` packs into, behind
+//! `im2col+gemm`).
 //!
 //! | algorithm, in the order of the list | takes | how |
 //! |---|---|---|
@@ -50,6 +51,7 @@ mod plan;
 mod pointwise;
 mod pooled;
 mod reference;
+mod rule;
 mod scratch;
 mod winograd;
 
@@ -58,3 +60,4 @@ pub use bias::grad_bias;
 pub use error::ConvError;
 pub use plan::{ConvPlan, algorithms};
 pub use pooled::{ConvPoolPlan, PooledForward, PooledGradInput, PooledGradWeight};
+pub use rule::{Answer, Candidate};

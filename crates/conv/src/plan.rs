@@ -11,8 +11,9 @@ use crate::error::check_length;
 use crate::im2col::Im2col;
 use crate::pointwise::Pointwise;
 use crate::reference::Reference;
+use crate::rule;
 use crate::winograd::Winograd;
-use crate::{ConvError, Declined, Forward, GradInput, GradWeight, Pass};
+use crate::{Answer, Candidate, ConvError, Forward, GradInput, GradWeight, Pass};
 
 /// All algorithms, in the order in which a plan asks them; the reference takes everything and comes last.
 static LIST: &[&dyn Algorithm] = &[&Pointwise, &Depthwise, &Winograd, &Direct, &Im2col, &Reference];
@@ -33,8 +34,8 @@ pub fn algorithms() -> impl ExactSizeIterator<Item = &'static str> {
 /// let geometry = ConvGeometry::new(input, &ConvOptions::new(16, 3).groups(16))?;
 /// let plan = ConvPlan::new(geometry, Pass::Forward);
 /// assert_eq!(plan.algorithm(), "depthwise");
-/// for (name, answer) in plan.considered() {
-///     println!("{name}: {}", answer.map_or_else(|why| why.to_string(), |()| "accepts".to_owned()));
+/// for candidate in ConvPlan::candidates(&geometry, Pass::Forward, Level::current()) {
+///     println!("{}: {}, {} bytes", candidate.algorithm, candidate.answer, candidate.workspace_bytes);
 /// }
 /// let other = ConvPlan::forced("im2col+gemm", geometry, Pass::Forward, Level::current())?;
 /// assert_eq!(other.algorithm(), "im2col+gemm");
@@ -50,25 +51,27 @@ pub struct ConvPlan {
 }
 
 impl ConvPlan {
-    /// The first algorithm that accepts, at the current SIMD level.
+    /// The algorithm of the rule, at the current SIMD level: the first of the list that accepts and is not passed over.
     pub fn new(geometry: ConvGeometry, pass: Pass) -> Self {
         Self::at_level(geometry, pass, Level::current())
     }
 
-    /// The first algorithm that accepts, at `level`.
+    /// The algorithm of the rule, at `level`.
     pub fn at_level(geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
-        let accepting = LIST.iter().find(|algorithm| algorithm.accepts(&geometry, pass).is_ok());
-        Self::with(*accepting.expect("the reference accepts everything"), geometry, pass, level)
+        Self::first(geometry, pass, level, |_| true)
     }
 
-    /// The first algorithm that accepts and sums the products as the definition does, at `level`: none that transforms them,
-    /// as `winograd` does, with more rounding and with infinities that spread to neighbours.
+    /// As [`at_level`](Self::at_level), among the algorithms that sum the products as the definition does: none that
+    /// transforms them, as `winograd` does, with more rounding and with infinities that spread to neighbours.
     pub fn plain(geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
-        let is_plain = |algorithm: &&&'static dyn Algorithm| {
-            algorithm.name() != Winograd.name() && algorithm.accepts(&geometry, pass).is_ok()
-        };
-        let accepting = LIST.iter().find(is_plain);
-        Self::with(*accepting.expect("the reference accepts everything"), geometry, pass, level)
+        Self::first(geometry, pass, level, |name| name != Winograd.name())
+    }
+
+    fn first(geometry: ConvGeometry, pass: Pass, level: Level, is_allowed: impl Fn(&str) -> bool) -> Self {
+        let picked = LIST.iter().find(|algorithm| {
+            is_allowed(algorithm.name()) && rule::answer(**algorithm, &geometry, pass, level) == Answer::Takes
+        });
+        Self::with(*picked.expect("the reference takes everything"), geometry, pass, level)
     }
 
     /// The algorithm called `name`, at `level`.
@@ -91,18 +94,16 @@ impl ConvPlan {
         Self { geometry, pass, level, algorithm, workspace }
     }
 
-    /// The answer of every algorithm, in order, up to and with the one that was picked by the rule: why it was picked.
-    pub fn considered(&self) -> Vec<(&'static str, Result<(), Declined>)> {
-        let answers = LIST.iter().map(|algorithm| (algorithm.name(), algorithm.accepts(&self.geometry, self.pass)));
-        let mut considered = Vec::new();
-        for answer in answers {
-            let accepted = answer.1.is_ok();
-            considered.push(answer);
-            if accepted {
-                break;
-            }
-        }
-        considered
+    /// What the rule says about every algorithm, in the order of the list. The first that takes the convolution is the one
+    /// that [`at_level`](Self::at_level) picks.
+    pub fn candidates(geometry: &ConvGeometry, pass: Pass, level: Level) -> Vec<Candidate> {
+        let candidate = |algorithm: &&dyn Algorithm| {
+            let answer = rule::answer(*algorithm, geometry, pass, level);
+            let accepts = !matches!(answer, Answer::Declines(_));
+            let workspace = if accepts { algorithm.workspace(geometry, pass, level) } else { 0 };
+            Candidate { algorithm: algorithm.name(), answer, workspace_bytes: workspace * size_of::<f32>() }
+        };
+        LIST.iter().map(candidate).collect()
     }
 
     /// The algorithm that runs.

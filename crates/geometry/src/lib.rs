@@ -18,6 +18,7 @@
 
 mod axis;
 mod conv;
+mod descriptor;
 mod error;
 mod padding;
 mod pool;
@@ -25,6 +26,7 @@ mod size;
 
 pub use axis::{Axis, Window};
 pub use conv::{ConvGeometry, ConvOptions};
+pub use descriptor::{ConvDescriptor, ParseDescriptorError, PoolDescriptor};
 pub use error::{AxisName, GeometryError};
 pub use padding::{AxisPadding, Padding, ParsePaddingError};
 pub use pool::{PoolGeometry, PoolOptions};

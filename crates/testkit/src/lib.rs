@@ -13,7 +13,7 @@
 //! assert_eq!(problem.to_string(), "n2h7w9c4 oc6 k3x2 s2x1 d1x2 p0,1,2,0 g2");
 //! let operands = problem.operands(Fill::Integers, 7);
 //! assert_eq!(operands.input.len(), 2 * 7 * 9 * 4);
-//! # Ok::<(), stampnet_testkit::ParseProblemError>(())
+//! # Ok::<(), stampnet_geometry::ParseDescriptorError>(())
 //! ```
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,5 @@ mod fill;
 mod problem;
 pub mod strategy;
 
-pub use descriptor::ParseProblemError;
 pub use fill::Fill;
 pub use problem::{ConvOperands, ConvProblem, PoolProblem};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand};
 use stampnet_conv::Pass;
+use stampnet_geometry::ConvDescriptor;
 
 use crate::picture::Inversion;
 
@@ -206,11 +207,26 @@ algorithm reaches. An asterisk marks the algorithm that training uses. Times are
 multiply-add counts as two operations, padding included. The reference algorithm is left out where
 it would take seconds.
 
+With --explain, each algorithm's answer comes first: whether it takes the convolution, declines it, or
+is passed over because a later one is known to be faster; the first that takes it is picked. The
+algorithms then race: they take turns, and the shortest times count. --seconds 0 leaves the race out.
+
+With --rule, the picks are judged by such races. Those more than 10 % behind the best are measured
+again and printed if they still are; at the end comes the share of them. N random layers cover sizes,
+channels, kernels, strides, dilations, groups and paddings in the ranges that people use; --rule 0
+judges the list of real layers instead.
+
+A shape is written as one line: batch, height, width and channels, filters (oc), kernel (k), and where
+they differ from 1, valid and 1: stride (s), dilation (d), padding (p: four cells or a name), groups (g).
+
 Examples:
   stampnet bench conv --only book
   stampnet bench conv --only resnet --pass forward --threads 1
   stampnet bench conv --algorithm im2col+gemm --batch 1
-  stampnet bench conv --json > conv.jsonl")]
+  stampnet bench conv --json > conv.jsonl
+  stampnet bench conv --explain --only book2
+  stampnet bench conv --explain --shape \"n8h56w56c64 oc128 k3 s2 psame\" --pass grad_input
+  stampnet bench conv --rule 200 --seed 7 --seconds 0.02")]
 pub(crate) struct BenchConvArgs {
     /// Only shapes whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -224,6 +240,18 @@ pub(crate) struct BenchConvArgs {
     /// Batch size, instead of each shape's own
     #[arg(long, value_name = "N", value_parser = positive())]
     pub(crate) batch: Option<usize>,
+    /// One shape as a line of text, instead of the list
+    #[arg(long, value_name = "TEXT", conflicts_with = "only")]
+    pub(crate) shape: Option<ConvDescriptor>,
+    /// Say what each algorithm answers, which one is picked and why, and whether it is the fastest
+    #[arg(long, conflicts_with = "algorithm")]
+    pub(crate) explain: bool,
+    /// Judge the rule that picks, on N random layers, or with 0 on the list
+    #[arg(long, value_name = "N", conflicts_with_all = ["explain", "algorithm", "shape"])]
+    pub(crate) rule: Option<u32>,
+    /// Seed of the random layers
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
     /// Time to spend on each measurement
     #[arg(long, value_name = "S", default_value = "0.2", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) seconds: f64,

@@ -71,7 +71,7 @@ pub(crate) enum CliError {
     NoCase { text: String },
     /// A shape that cannot be.
     #[error("shape {name}: {source}")]
-    Case { name: &'static str, source: GeometryError },
+    Case { name: String, source: GeometryError },
     /// A convolution that was refused.
     #[error(transparent)]
     Conv(#[from] ConvError),

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::Place;
+use common::{Place, Run};
 
 #[test]
 fn bench_conv_prints_a_line_per_pass_and_algorithm() {
@@ -15,7 +15,7 @@ fn bench_conv_prints_a_line_per_pass_and_algorithm() {
     assert_eq!(passes.into_iter().collect::<Vec<_>>(), ["forward", "grad_input", "grad_weight"]);
     for line in &lines {
         let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
-        let want = ["spec", "pass", "precision", "threads", "algorithm", "picked", "ms", "gflops"];
+        let want = ["spec", "pass", "precision", "threads", "algorithm", "picked", "ms", "gflops", "layer"];
         assert_eq!(keys, want);
         assert_eq!(line["spec"], serde_json::json!([1, 14, 14, 6, 16, 5, 1, 0, 1]));
         assert!(line["ms"].as_f64().unwrap() > 0.0 && line["precision"] == "float32", "{line}");
@@ -34,6 +34,54 @@ fn bench_conv_selects() {
     let run = place.run("bench conv --only nothing");
     assert_eq!(run.code, Some(1));
     assert!(run.err.contains("'nothing'"), "{}", run.err);
+}
+
+#[test]
+fn bench_conv_explains_what_is_picked() {
+    let place = Place::new();
+    let out = place.run("bench conv --explain --only lenet/conv2 --batch 1 --seconds 0 --pass forward").succeeded().out;
+    for part in [
+        "pointwise    declines",
+        "it takes 1x1 kernels with stride 1 and no padding; this kernel is\n",
+        "*direct       takes it",
+        "KiB",
+        "direct is the first to take it; 3 before it do not",
+    ] {
+        assert!(out.contains(part), "'{part}' should be in {out}");
+    }
+    let mut command = place.command("bench conv --explain --seconds 0.001 --json --shape");
+    let run = Run::from(command.arg("n1h6w5c2 oc3 k3").output().unwrap()).succeeded();
+    let lines: Vec<serde_json::Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    for line in &lines {
+        assert_eq!(line["layer"], "n1h6w5c2 oc3 k3x3 s1x1 d1x1 pvalid g1");
+        let entries = line["algorithms"].as_array().unwrap();
+        let of = |name: &str| entries.iter().find(|entry| entry["algorithm"] == name).unwrap();
+        assert!(of("im2col+gemm")["ms"].as_f64().unwrap() > 0.0, "{line}");
+        assert_eq!(
+            (&of("depthwise")["answer"], &of("depthwise")["ms"]),
+            (&"declines".into(), &serde_json::Value::Null)
+        );
+        assert!(line["behind"].as_f64().unwrap() >= 1.0 && line["picked"] == "direct", "{line}");
+    }
+    let run = place.run("bench conv --explain --shape n1h6w5c2 --seconds 0");
+    assert_eq!(run.code, Some(2));
+    assert!(run.err.contains("in which 'oc' is wrong or missing"), "{}", run.err);
+}
+
+#[test]
+fn bench_conv_judges_the_rule() {
+    let place = Place::new();
+    let run = place.run("bench conv --rule 2 --seed 3 --seconds 0.001 --json").succeeded();
+    let lines: Vec<serde_json::Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2 * 3 + 1);
+    assert_eq!((&lines[6]["choices"], &lines[6]["seed"]), (&6.into(), &3.into()));
+    assert!(run.err.contains("of 6 picks are more than 10 % behind the best algorithm"), "{}", run.err);
+    let again = place.run("bench conv --rule 2 --seed 3 --seconds 0.001 --json").succeeded();
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(again.out.lines().next().unwrap()).unwrap()["layer"],
+        lines[0]["layer"]
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The list of real convolutions that benches run over.
 
-use stampnet_geometry::{ConvGeometry, ConvOptions, GeometryError, Nhwc, Padding};
+use stampnet_geometry::{ConvDescriptor, ConvOptions, Nhwc, Padding};
 
 /// The list, a data file that the Criterion benches share.
 const CASES: &str = include_str!("../../../../benches/cases/conv.txt");
@@ -23,15 +23,12 @@ impl Case {
         Some(Self { name, spec: numbers.try_into().ok()? })
     }
 
-    /// The geometry.
-    ///
-    /// # Errors
-    /// The numbers make no convolution.
-    pub(crate) fn geometry(&self) -> Result<ConvGeometry, GeometryError> {
+    /// The layer.
+    pub(crate) fn descriptor(&self) -> ConvDescriptor {
         let [n, h, w, c, filters, kernel, stride, pad, groups] = self.spec;
         let padding = Padding::Explicit { top: pad, bottom: pad, left: pad, right: pad };
         let options = ConvOptions::new(filters, kernel).stride(stride).padding(padding).groups(groups);
-        ConvGeometry::new(Nhwc { n, h, w, c }, &options)
+        ConvDescriptor { input: Nhwc { n, h, w, c }, options }
     }
 }
 
@@ -50,7 +47,7 @@ mod tests {
         let cases = all();
         let mut names: Vec<&str> = cases.iter().map(|case| case.name).collect();
         for case in &cases {
-            case.geometry().unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            case.descriptor().geometry().unwrap_or_else(|error| panic!("{}: {error}", case.name));
         }
         names.sort_unstable();
         let count = names.len();
@@ -62,7 +59,7 @@ mod tests {
     fn a_case_is_a_name_and_nine_numbers() {
         let case = Case::parse("strided 2 9 8 4 6 3 2 1 2").unwrap();
         assert_eq!((case.name, case.spec), ("strided", [2, 9, 8, 4, 6, 3, 2, 1, 2]));
-        assert_eq!(case.geometry().unwrap().output().dims(), [2, 5, 4, 6]);
+        assert_eq!(case.descriptor().geometry().unwrap().output().dims(), [2, 5, 4, 6]);
         for line in ["", "name 1 2 3", "name 1 2 3 4 5 6 7 8 x", "name 1 2 3 4 5 6 7 8 9 10"] {
             assert!(Case::parse(line).is_none(), "{line}");
         }

@@ -1,6 +1,6 @@
 //! One convolution, ready to be timed in every pass and with every algorithm.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stampnet_conv::{Activation, ConvError, ConvPlan, Forward, GradInput, GradWeight, Pass};
 use stampnet_geometry::ConvGeometry;
@@ -10,10 +10,19 @@ use stampnet_tensor::{AlignedVec, Purpose, RandomStream};
 use super::timing::median_seconds;
 
 /// The name of the algorithm that is there to be right.
-const REFERENCE: &str = "reference";
+pub(crate) const REFERENCE: &str = "reference";
 
 /// The most work that the reference is timed on: it takes about two seconds for this.
 const MAX_REFERENCE_FLOPS: f64 = 1e9;
+
+/// How often each plan has its turn in a race, at least.
+const MIN_TURNS: usize = 5;
+
+/// The length of a turn, but for slow calls.
+const TURN: Duration = Duration::from_micros(300);
+
+/// How far behind an algorithm must be at its first call to be left out of a race.
+const FAR_BEHIND: f64 = 2.0;
 
 /// A convolution and arrays for all of its passes.
 pub(crate) struct Problem {
@@ -55,6 +64,11 @@ impl Problem {
         }
     }
 
+    /// The convolution.
+    pub(crate) const fn geometry(&self) -> &ConvGeometry {
+        &self.geometry
+    }
+
     /// Times `algorithm` in `pass` for about `budget`.
     ///
     /// # Errors
@@ -69,6 +83,47 @@ impl Problem {
             Err(error) => return Err(error),
         };
         median_seconds(budget, || self.call(&mut plan)).map(Outcome::Timed)
+    }
+
+    /// The shortest time of a call of each of `plans` in seconds, in their order.
+    ///
+    /// They take turns for about `budget`, five turns at least, so that whatever slows the machine down meets all of them.
+    /// One that takes more than [`FAR_BEHIND`] times the shortest at its first call is not called again.
+    ///
+    /// # Errors
+    /// A plan refuses the arrays, which cannot be.
+    pub(crate) fn race(&mut self, plans: &mut [ConvPlan], budget: Duration) -> Result<Vec<f64>, ConvError> {
+        let mut best = Vec::new();
+        for plan in &mut *plans {
+            self.call(plan)?;
+            best.push(self.turn(plan)?);
+        }
+        let shortest = best.iter().copied().fold(f64::INFINITY, f64::min);
+        let runs: Vec<bool> = best.iter().map(|&time| time <= FAR_BEHIND * shortest).collect();
+        let begin = Instant::now();
+        let mut turns = 0;
+        while turns < MIN_TURNS || begin.elapsed() < budget {
+            for (i, plan) in plans.iter_mut().enumerate().filter(|&(i, _)| runs[i]) {
+                best[i] = best[i].min(self.turn(plan)?);
+            }
+            turns += 1;
+        }
+        Ok(best)
+    }
+
+    /// The shortest time of a call, over as many as fill a turn and at least two: the first finds the caches as another
+    /// plan left them.
+    fn turn(&mut self, plan: &mut ConvPlan) -> Result<f64, ConvError> {
+        let begin = Instant::now();
+        let mut best = f64::INFINITY;
+        let mut calls = 0;
+        while calls < 2 || begin.elapsed() < TURN {
+            let start = Instant::now();
+            self.call(plan)?;
+            best = best.min(start.elapsed().as_secs_f64());
+            calls += 1;
+        }
+        Ok(best)
     }
 
     fn call(&mut self, plan: &mut ConvPlan) -> Result<(), ConvError> {
@@ -100,14 +155,15 @@ mod tests {
     #[test]
     fn the_reference_takes_all_passes_of_small_problems_only() {
         let case = Case { name: "tiny", spec: [1, 5, 4, 2, 4, 3, 2, 1, 2] };
-        let mut problem = Problem::new(case.geometry().unwrap());
+        let mut problem = Problem::new(case.descriptor().geometry().unwrap());
         for pass in Pass::ALL {
             let outcome = problem.time(REFERENCE, pass, Duration::ZERO).unwrap();
             assert!(matches!(outcome, Outcome::Timed(seconds) if seconds > 0.0), "{pass}");
         }
         assert!(problem.time("fft", Pass::Forward, Duration::ZERO).is_err());
         let large = Case { name: "large", spec: [2, 32, 32, 128, 256, 3, 1, 1, 1] };
-        let outcome = Problem::new(large.geometry().unwrap()).time(REFERENCE, Pass::Forward, Duration::ZERO);
+        let outcome =
+            Problem::new(large.descriptor().geometry().unwrap()).time(REFERENCE, Pass::Forward, Duration::ZERO);
         assert!(matches!(outcome, Ok(Outcome::TooSlow)));
     }
 }

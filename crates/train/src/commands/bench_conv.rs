@@ -1,17 +1,19 @@
 //! `stampnet bench conv`: every algorithm on real layer shapes, in one table.
 
+mod explain;
+mod rule;
+
 use std::io::Write;
 use std::time::Duration;
 
 use console::Style;
 use serde::Serialize;
 use stampnet_conv::{ConvPlan, Pass, algorithms};
-use stampnet_geometry::ConvGeometry;
+use stampnet_geometry::{ConvDescriptor, ConvGeometry, Padding};
 use stampnet_simd::Level;
 
-use crate::bench::cases::{self, Case};
 use crate::bench::conv::{Outcome, Problem};
-use crate::bench::peak;
+use crate::bench::{cases, draw, peak};
 use crate::cli::BenchConvArgs;
 use crate::console::{Console, print_json};
 use crate::error::CliError;
@@ -20,6 +22,7 @@ use crate::threads;
 /// A line of JSON.
 #[derive(Serialize)]
 struct Line<'a> {
+    /// Batch, height, width, input channels, filters, kernel, stride, padding, groups: as in the list of shapes.
     spec: [usize; 9],
     pass: String,
     precision: &'static str,
@@ -28,6 +31,8 @@ struct Line<'a> {
     picked: bool,
     ms: f64,
     gflops: f64,
+    /// All numbers of the layer.
+    layer: String,
 }
 
 /// What all measurements share.
@@ -38,61 +43,94 @@ struct Bench<'a> {
     console: Console,
 }
 
+/// A convolution to look at.
+struct Layer {
+    /// From the list of shapes; empty for one that was given or drawn.
+    name: &'static str,
+    descriptor: ConvDescriptor,
+    geometry: ConvGeometry,
+}
+
 /// Measures and prints row by row.
 ///
 /// # Errors
-/// No shape is selected, the batch makes one too large, or the output cannot be printed.
+/// No shape is selected, one cannot be, or the output cannot be printed.
 pub(crate) fn run(args: &BenchConvArgs) -> Result<(), CliError> {
-    let cases = select(args)?;
+    let layers = select(args)?;
     let threads = threads::start(&args.threads)?;
     let mut console = Console::new(args.json);
     let level = Level::current();
-    let peak = peak::gflops(level);
     let plural = if threads == 1 { "" } else { "s" };
+    if args.explain || args.rule.is_some() {
+        writeln!(console, "{threads} thread{plural}, SIMD level {level}, shortest times\n")?;
+        let mut bench = Bench { args, threads, peak: f64::NAN, console };
+        return if args.explain {
+            layers.iter().try_for_each(|layer| bench.explain(layer))
+        } else {
+            bench.rule(&layers)
+        };
+    }
+    let peak = peak::gflops(level);
     writeln!(console, "{threads} thread{plural}, SIMD level {level}: peak of {peak:.1} GFLOP/s (measured)")?;
     writeln!(console, "* marks the algorithm that the plan picks\n")?;
     let heads = console.paint(Style::new().bold(), "algorithm           ms    GFLOP/s    of peak");
     writeln!(console, "{:15}{heads}", "")?;
     let mut bench = Bench { args, threads, peak, console };
-    for case in &cases {
-        bench.case(case)?;
-    }
-    Ok(())
+    layers.iter().try_for_each(|layer| bench.layer(layer))
 }
 
-/// The cases that the options ask for.
-fn select(args: &BenchConvArgs) -> Result<Vec<Case>, CliError> {
-    let mut selected: Vec<Case> = cases::all().into_iter().filter(|case| case.name.contains(&args.only)).collect();
+/// The layers that the options ask for.
+fn select(args: &BenchConvArgs) -> Result<Vec<Layer>, CliError> {
+    if let Some(count) = args.rule.filter(|&count| count > 0) {
+        let drawn = (0..count).map(|index| draw::convolution(args.seed, index));
+        return Ok(drawn.map(|(descriptor, geometry)| Layer { name: "", descriptor, geometry }).collect());
+    }
+    let mut selected: Vec<(&str, ConvDescriptor)> = match args.shape {
+        Some(descriptor) => vec![("", descriptor)],
+        None => {
+            let listed = cases::all().into_iter().filter(|case| case.name.contains(&args.only));
+            listed.map(|case| (case.name, case.descriptor())).collect()
+        }
+    };
     if selected.is_empty() {
         return Err(CliError::NoCase { text: args.only.clone() });
     }
     if let Some(batch) = args.batch {
-        selected.iter_mut().for_each(|case| case.spec[0] = batch);
+        selected.iter_mut().for_each(|(_, descriptor)| descriptor.input.n = batch);
     }
-    Ok(selected)
+    let layer = |(name, descriptor): (&'static str, ConvDescriptor)| match descriptor.geometry() {
+        Ok(geometry) => Ok(Layer { name, descriptor, geometry }),
+        Err(source) => Err(CliError::Case { name: descriptor.to_string(), source }),
+    };
+    selected.into_iter().map(layer).collect()
 }
 
 impl Bench<'_> {
-    fn case(&mut self, case: &Case) -> Result<(), CliError> {
-        let geometry = case.geometry().map_err(|source| CliError::Case { name: case.name, source })?;
-        let name = self.console.paint(Style::new().bold(), case.name);
-        writeln!(self.console, "{name}  {}", describe(case, &geometry))?;
-        let mut problem = Problem::new(geometry);
+    fn title(&mut self, layer: &Layer) -> Result<(), CliError> {
+        let name = if layer.name.is_empty() { layer.descriptor.to_string() } else { layer.name.to_owned() };
+        let name = self.console.paint(Style::new().bold(), name);
+        Ok(writeln!(self.console, "{name}  {}", describe(layer))?)
+    }
+
+    fn layer(&mut self, layer: &Layer) -> Result<(), CliError> {
+        self.title(layer)?;
+        let mut problem = Problem::new(layer.geometry);
         for pass in Pass::ALL {
             if self.args.pass.is_none_or(|only| only == pass) {
-                self.pass(case, &geometry, pass, &mut problem)?;
+                self.pass(layer, pass, &mut problem)?;
             }
         }
         Ok(())
     }
 
-    fn pass(
-        &mut self,
-        case: &Case,
-        geometry: &ConvGeometry,
-        pass: Pass,
-        problem: &mut Problem,
-    ) -> Result<(), CliError> {
+    fn rule(&mut self, layers: &[Layer]) -> Result<(), CliError> {
+        let mut tally = rule::Tally::default();
+        layers.iter().try_for_each(|layer| self.judge(layer, &mut tally))?;
+        self.sum_up(&tally)
+    }
+
+    fn pass(&mut self, layer: &Layer, pass: Pass, problem: &mut Problem) -> Result<(), CliError> {
+        let geometry = &layer.geometry;
         let picked = ConvPlan::new(*geometry, pass).algorithm();
         let mut label = pass.to_string();
         for algorithm in algorithms() {
@@ -118,7 +156,7 @@ impl Bench<'_> {
             label.clear();
             if self.args.json {
                 print_json(&Line {
-                    spec: case.spec,
+                    spec: spec(layer),
                     pass: pass.to_string(),
                     precision: "float32",
                     threads: self.threads,
@@ -126,6 +164,7 @@ impl Bench<'_> {
                     picked: algorithm == picked,
                     ms: rounded(ms, 5),
                     gflops: rounded(gflops, 2),
+                    layer: layer.descriptor.to_string(),
                 })?;
             }
         }
@@ -134,16 +173,36 @@ impl Bench<'_> {
 }
 
 /// The layer in words: `128 x 28x28x1 -> 28x28x32, 3x3, padding 1`.
-fn describe(case: &Case, geometry: &ConvGeometry) -> String {
-    let (x, y) = (geometry.input(), geometry.output());
-    let [.., kernel, stride, padding, groups] = case.spec;
-    let mut text = format!("{} x {}x{}x{} -> {}x{}x{}, {kernel}x{kernel}", x.n, x.h, x.w, x.c, y.h, y.w, y.c);
-    for (what, value, usual) in [("stride", stride, 1), ("padding", padding, 0), ("groups", groups, 1)] {
-        if value != usual {
-            text.push_str(&format!(", {what} {value}"));
+fn describe(layer: &Layer) -> String {
+    let (x, y, options) = (layer.geometry.input(), layer.geometry.output(), layer.descriptor.options);
+    let mut text = format!("{} x {}x{}x{} -> {}x{}x{}", x.n, x.h, x.w, x.c, y.h, y.w, y.c);
+    text.push_str(&format!(", {}x{}", options.kernel.h, options.kernel.w));
+    for (what, size) in [("stride", options.stride), ("dilation", options.dilation)] {
+        match (size.h, size.w) {
+            (1, 1) => {}
+            (h, w) if h == w => text.push_str(&format!(", {what} {h}")),
+            (h, w) => text.push_str(&format!(", {what} {h}x{w}")),
         }
     }
+    match options.padding {
+        Padding::Valid | Padding::Explicit { top: 0, bottom: 0, left: 0, right: 0 } => {}
+        Padding::Explicit { top, bottom, left, right } if [bottom, left, right] == [top; 3] => {
+            text.push_str(&format!(", padding {top}"));
+        }
+        Padding::Explicit { top, bottom, left, right } => {
+            text.push_str(&format!(", padding {top},{bottom},{left},{right}"));
+        }
+        named => text.push_str(&format!(", padding {named}")),
+    }
+    if options.groups > 1 {
+        text.push_str(&format!(", groups {}", options.groups));
+    }
     text
+}
+
+fn spec(layer: &Layer) -> [usize; 9] {
+    let (g, x) = (&layer.geometry, layer.geometry.input());
+    [x.n, x.h, x.w, x.c, g.oc(), g.h().kernel(), g.h().stride(), g.h().before(), g.groups()]
 }
 
 /// Keeps JSON free of digits that mean nothing.
