@@ -32,6 +32,7 @@
 //! - A closure that crosses to another thread loses the instruction set of the function around it. Call [`Level::run`]
 //!   inside the closure, never around it.
 
+pub mod bf16;
 mod level;
 mod portable;
 #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,9 @@ use std::arch::x86_64::*;
 
 use crate::{Kernel, Simd};
 
+pub(crate) mod amx;
+pub(crate) mod bf16;
+
 /// AVX2 and FMA: eight lanes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
