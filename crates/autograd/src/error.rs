@@ -67,6 +67,16 @@ pub enum AutogradError {
         /// The shape.
         shape: Shape,
     },
+    /// An order of axes that is none.
+    #[error("{op}: the new order must name each axis once, from 0; received {axes:?} for the shape {shape}")]
+    Axes {
+        /// The operation.
+        op: &'static str,
+        /// The order.
+        axes: Vec<usize>,
+        /// The shape whose axes it orders.
+        shape: Shape,
+    },
     /// An average over nothing.
     #[error("{op}: an average needs at least one element; received the shape {shape}")]
     Empty {

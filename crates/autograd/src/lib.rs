@@ -72,5 +72,5 @@ mod tape;
 pub use error::AutogradError;
 pub use gradcheck::{GradientMismatch, check_gradients};
 pub use op::{InputGrads, Inputs, Op, Saved, Step};
-pub use ops::BatchNorm;
+pub use ops::{BatchNorm, DepthWindows, ReluOptions};
 pub use tape::{Mode, Tape, Var};

@@ -48,6 +48,39 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// `e^x - 1` with a relative error below 3e-7 where the result is a normal number; -1 for very negative `x`.
+///
+/// Between -0.5 and 0.5 the series.
+#[inline(always)]
+pub(crate) fn exp_less_one(x: f32) -> f32 {
+    let mut p = 1.0 / 40_320.0;
+    p = p * x + 1.0 / 5_040.0;
+    p = p * x + 1.0 / 720.0;
+    p = p * x + 1.0 / 120.0;
+    p = p * x + 1.0 / 24.0;
+    p = p * x + 1.0 / 6.0;
+    p = p * x + 0.5;
+    let near = p * x * x + x;
+    if x.abs() < 0.5 { near } else { exp(x) - 1.0 }
+}
+
+/// `ln(1 + x)` for `x` from 0 to 1, with a relative error below 3e-7.
+///
+/// `2 artanh(x / (2 + x))` by its series, whose argument is at most a third.
+#[inline(always)]
+pub(crate) fn ln_one_plus(x: f32) -> f32 {
+    let s = x / (2.0 + x);
+    let z = s * s;
+    let mut p = 1.0 / 15.0;
+    p = p * z + 1.0 / 13.0;
+    p = p * z + 1.0 / 11.0;
+    p = p * z + 1.0 / 9.0;
+    p = p * z + 1.0 / 7.0;
+    p = p * z + 0.2;
+    p = p * z + 1.0 / 3.0;
+    2.0 * (p * z * s + s)
+}
+
 /// The hyperbolic tangent with a relative error below 2e-7.
 ///
 /// Below 0.625 the polynomial of the Cephes library (Moshier, `tanhf`), above `1 - 2 / (e^2x + 1)`.
@@ -173,6 +206,8 @@ mod tests {
             ("exp", relative_error(exp, f64::exp, all), 1e-7),
             // Below, the results are no normal numbers.
             ("sigmoid", relative_error(sigmoid, logistic, |x| x >= -87.3), 2e-7),
+            ("exp_less_one", relative_error(exp_less_one, f64::exp_m1, all), 3e-7),
+            ("ln_one_plus", relative_error(ln_one_plus, f64::ln_1p, |x| (0.0..=1.0).contains(&x)), 3e-7),
             ("tanh", relative_error(tanh, f64::tanh, all), 2e-7),
             ("normal_cdf", absolute_error(normal_cdf, reference_cdf), 7e-8),
             ("normal_cdf in the tail", relative_error(normal_cdf, reference_cdf, |x| (-5.0..-1.4).contains(&x)), 1e-4),

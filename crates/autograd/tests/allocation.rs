@@ -6,9 +6,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{batch_norm, labels, random};
-use stampnet_autograd::{AutogradError, Mode, Tape, Var};
+use stampnet_autograd::{AutogradError, DepthWindows, Mode, Tape, Var};
 use stampnet_conv::Activation;
-use stampnet_geometry::{ConvOptions, Padding, PoolOptions};
+use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 
 /// Counts allocations of all threads.
 struct Counting;
@@ -52,7 +52,15 @@ fn record(tape: &mut Tape) -> Result<Var, AutogradError> {
     let y = tape.conv2d(x, weight, Some(bias), &options, Activation::Relu)?;
     let (gamma, beta) = (tape.variable(random(&[16], 4)), tape.variable(random(&[16], 5)));
     let y = batch_norm(tape, y, Some(gamma), Some(beta))?;
-    let activated = [tape.relu(y)?, tape.sigmoid(y)?, tape.tanh(y)?, tape.gelu(y)?, tape.softmax(y)?];
+    let activated = [
+        tape.relu(y)?,
+        tape.sigmoid(y)?,
+        tape.tanh(y)?,
+        tape.gelu(y)?,
+        tape.softmax(y)?,
+        tape.log_softmax(y)?,
+        volumes(tape, y)?,
+    ];
     let mut sum = y;
     for y in activated {
         sum = tape.add(sum, y)?;
@@ -78,6 +86,19 @@ fn record(tape: &mut Tape) -> Result<Var, AutogradError> {
     let loss = tape.add(loss, joined)?;
     let penalty = tape.scale(penalty, 0.1)?;
     tape.add(loss, penalty)
+}
+
+/// The operations of layers on volumes, as many channels out as in.
+fn volumes(tape: &mut Tape, x: Var) -> Result<Var, AutogradError> {
+    let shape = tape.shape(x);
+    let weight = tape.variable(random(&[3, 3, 16, 16], 8));
+    let options = TransposedOptions::new(16, 3).padding(Padding::Same);
+    let y = tape.conv2d_transpose(x, weight, None, &options, Activation::Relu)?;
+    let y = tape.permute(y, &[3, 0, 1, 2])?;
+    let y = tape.reshape(y, &[1, 16, 16, 28, 28])?;
+    let windows = DepthWindows { kernel: 1, stride: 1, dilation: 1, padding: AxisPadding::Same, groups: 2 };
+    let y = tape.stack_depth(y, &windows)?;
+    tape.reshape(y, &shape)
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What every refusal says.
 
-use stampnet_autograd::{AutogradError, BatchNorm, Mode, Tape, Var};
+use stampnet_autograd::{AutogradError, BatchNorm, DepthWindows, Mode, Tape, Var};
 use stampnet_conv::Activation;
-use stampnet_geometry::{ConvOptions, Padding, PoolOptions};
+use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_tensor::{Shape, Tensor};
 
 /// A tape with one variable for each shape that a case asks for.
@@ -43,6 +43,8 @@ impl Case {
     }
 }
 
+const DEPTH: DepthWindows = DepthWindows { kernel: 2, stride: 1, dilation: 1, padding: AxisPadding::Valid, groups: 2 };
+
 type Refused = fn(&mut Case) -> Result<Var, AutogradError>;
 
 const OPERATIONS: &[(&str, Refused)] = &[
@@ -72,6 +74,37 @@ const OPERATIONS: &[(&str, Refused)] = &[
         |case| {
             let x = case.var(&[1, 3]);
             case.tape.broadcast(x, &[2, 3])
+        },
+    ),
+    ("permute: the new order must name each axis once, from 0; received [0, 2] for the shape (2, 3)", |case| {
+        let x = case.var(&[2, 3]);
+        case.tape.permute(x, &[0, 2])
+    }),
+    ("log_softmax: x must have at least one axis; received a single number, shape ()", |case| {
+        let x = case.var(&[]);
+        case.tape.log_softmax(x)
+    }),
+    ("stack_depth: x, [n, d, h, w, c], must have 5 axes; received the shape (2, 3, 4, 5)", |case| {
+        let x = case.var(&[2, 3, 4, 5]);
+        case.tape.stack_depth(x, &DEPTH)
+    }),
+    ("groups must divide the input channels; received 3 channels and 2 groups", |case| {
+        let x = case.var(&[2, 3, 4, 5, 3]);
+        case.tape.stack_depth(x, &DEPTH)
+    }),
+    (
+        "the window must fit into the padded input; along the depth the window covers 2 cells (kernel 2, dilation 1) but the \
+         input has 1 (input 1, padding 0 + 0): use a smaller kernel, a larger input, or padding 'same'",
+        |case| {
+            let x = case.var(&[2, 1, 4, 5, 2]);
+            case.tape.stack_depth(x, &DEPTH)
+        },
+    ),
+    (
+        "conv2d_transpose: the weight must have the shape (3, 3, 4, 2), [kh, kw, filters, c]; received (3, 3, 2, 4)",
+        |case| {
+            let (x, weight) = (case.var(&[1, 5, 5, 2]), case.var(&[3, 3, 2, 4]));
+            case.tape.conv2d_transpose(x, weight, None, &TransposedOptions::new(4, 3), Activation::Linear)
         },
     ),
     ("mean: an average needs at least one element; received the shape (2, 0)", |case| {

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Results, batch_norm, labels, random, run};
-use stampnet_autograd::{AutogradError, Tape, Var};
+use stampnet_autograd::{AutogradError, DepthWindows, ReluOptions, Tape, Var};
 use stampnet_conv::Activation;
-use stampnet_geometry::{ConvOptions, Padding, PoolOptions};
+use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_simd::Level;
 use stampnet_tensor::Tensor;
 
@@ -42,7 +42,25 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Build)> {
         ("sigmoid", vec![x()], |t, v| t.sigmoid(v[0])),
         ("tanh", vec![x()], |t, v| t.tanh(v[0])),
         ("gelu", vec![x()], |t, v| t.gelu(v[0])),
+        ("gelu_tanh", vec![x()], |t, v| t.gelu_tanh(v[0])),
+        ("leaky_relu", vec![x()], |t, v| t.leaky_relu(v[0], 0.3)),
+        ("relu_with", vec![x()], |t, v| t.relu_with(v[0], ReluOptions { max_value: Some(0.5), ..Default::default() })),
+        ("elu", vec![x()], |t, v| t.elu(v[0], 0.7)),
+        ("selu", vec![x()], |t, v| t.selu(v[0])),
+        ("silu", vec![x()], |t, v| t.silu(v[0])),
+        ("hard_sigmoid", vec![x()], |t, v| t.hard_sigmoid(v[0])),
+        ("softplus", vec![x()], |t, v| t.softplus(v[0])),
         ("softmax", vec![x()], |t, v| t.softmax(v[0])),
+        ("log_softmax", vec![x()], |t, v| t.log_softmax(v[0])),
+        ("permute", vec![x()], |t, v| t.permute(v[0], &[3, 0, 2, 1])),
+        ("stack_depth", vec![random(&[1, 5, 83, 71, 4], 1)], |t, v| {
+            let (kernel, stride, dilation, padding, groups) = (3, 1, 1, AxisPadding::Same, 2);
+            t.stack_depth(v[0], &DepthWindows { kernel, stride, dilation, padding, groups })
+        }),
+        ("conv2d_transpose", vec![x(), random(&[3, 2, 5, 7], 2), random(&[5], 3)], |t, v| {
+            let options = TransposedOptions::new(5, (3, 2)).stride((1, 2)).padding(Padding::Same);
+            t.conv2d_transpose(v[0], v[1], Some(v[2]), &options, Activation::Relu)
+        }),
         ("dropout", vec![x()], |t, v| t.dropout(v[0], 0.4, 5)),
         ("matmul", vec![random(&[301, 67], 1), random(&[67, 131], 2)], |t, v| t.matmul(v[0], v[1])),
         ("dense", vec![x(), random(&[7, 13], 2), random(&[13], 3)], |t, v| {
@@ -87,7 +105,7 @@ fn neither_threads_nor_levels_change_results() {
                 compare(name, &place, &alone, &together, |a, b| a.to_bits() == b.to_bits());
             }
             // Fused multiply-adds, where a level has them, change the last bits of products.
-            let is_product = ["matmul", "dense", "conv2d", "conv2d_max_pool2d"].contains(&name);
+            let is_product = ["matmul", "dense", "conv2d", "conv2d_max_pool2d", "conv2d_transpose"].contains(&name);
             compare(name, &format!("at {level}"), &best, &alone, |a, b| {
                 if is_product { (a - b).abs() <= 1e-4 * a.abs().max(1.0) } else { a.to_bits() == b.to_bits() }
             });

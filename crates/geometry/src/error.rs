@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-/// One of the two axes of an image.
+use crate::Padding;
+
+/// One of the axes of an image or a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AxisName {
+    /// Slices of a volume.
+    Depth,
     /// Rows.
     Height,
     /// Columns; the only axis of a sequence.
@@ -14,6 +18,7 @@ pub enum AxisName {
 impl fmt::Display for AxisName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Depth => "depth",
             Self::Height => "height",
             Self::Width => "width",
         })
@@ -152,5 +157,38 @@ pub enum GeometryError {
         factors: Vec<usize>,
         /// The limit.
         max: usize,
+    },
+    /// A padding rule that a transposed convolution does not have.
+    #[error("a transposed convolution takes the padding 'valid' or 'same'; received {padding}")]
+    TransposedPadding {
+        /// The rule.
+        padding: Padding,
+    },
+    /// More cells at the end than the stride leaves open.
+    #[error(
+        "output_padding must be below the stride along each axis; along the {axis} output_padding is {output_padding} and the \
+         stride {stride}"
+    )]
+    OutputPadding {
+        /// The axis.
+        axis: AxisName,
+        /// Cells to add.
+        output_padding: usize,
+        /// The stride.
+        stride: usize,
+    },
+    /// A transposed convolution whose output has no cells.
+    #[error(
+        "the output of a transposed convolution must have at least one cell along each axis; along the {axis} an input of \
+         {input}, a kernel of {kernel} and padding 'same' with output_padding 0 leave none: use padding 'valid' or a larger \
+         output_padding"
+    )]
+    NoTransposedOutput {
+        /// The axis.
+        axis: AxisName,
+        /// Input cells.
+        input: usize,
+        /// Kernel cells.
+        kernel: usize,
     },
 }

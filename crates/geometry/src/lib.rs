@@ -23,6 +23,7 @@ mod error;
 mod padding;
 mod pool;
 mod size;
+mod transposed;
 
 pub use axis::{Axis, Window};
 pub use conv::{ConvGeometry, ConvOptions};
@@ -31,3 +32,4 @@ pub use error::{AxisName, GeometryError};
 pub use padding::{AxisPadding, Padding, ParsePaddingError};
 pub use pool::{PoolGeometry, PoolOptions};
 pub use size::{Nhwc, Size};
+pub use transposed::TransposedOptions;
