@@ -219,6 +219,14 @@ pub enum TrainError {
         /// What it is.
         received: f64,
     },
+    /// Two limits on gradients.
+    #[error("give one of clipnorm, clipvalue and global_clipnorm; received {first} and {second}")]
+    TwoClips {
+        /// One.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
     /// No epochs to train.
     #[error("epochs must be greater than initial_epoch; received epochs {epochs} and initial_epoch {initial_epoch}")]
     Epochs {

@@ -40,6 +40,7 @@ pub mod metrics;
 mod model;
 pub mod models;
 mod optimizer;
+pub mod schedules;
 mod sequential;
 
 pub use activation::{Activation, ParseActivationError};
@@ -50,5 +51,14 @@ pub use initializer::Initializer;
 pub use layer::{Built, Call, Layer, WeightSpec};
 pub use loss::Loss;
 pub use model::{Evaluation, FitOptions, History, Model, ModelFileError, Weight};
-pub use optimizer::{Adam, Optimizer, Sgd};
+pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
+
 pub use sequential::{InputShape, Sequential};
+
+/// What optimizers are made of, to write one's own.
+pub mod optimizers {
+    pub use crate::optimizer::{
+        AdagradRule, AdamRule, Descent, LionRule, NadamRule, RMSpropRule, Rule, STATES, SgdRule, TINY, flush,
+        flush_gradient,
+    };
+}

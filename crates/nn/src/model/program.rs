@@ -103,19 +103,20 @@ impl Program {
         self.take_batch();
         self.exchange(weights);
         self.tape.replay(step);
-        let result = if self.loss().is_finite() { self.descend(optimizer) } else { Ok(()) };
+        let result = if self.loss().is_finite() { self.descend(weights, optimizer) } else { Ok(()) };
         self.exchange(weights);
         result
     }
 
-    fn descend(&mut self, optimizer: &mut dyn Optimizer) -> Result<(), NnError> {
+    fn descend(&mut self, weights: &[Weight], optimizer: &mut dyn Optimizer) -> Result<(), NnError> {
         let loss = self.loss.expect("a program for training has a loss");
         self.tape.zero_grad();
         self.tape.backward(loss).map_err(|source| NnError::Backward { source })?;
-        optimizer.begin_step();
-        for (index, &var) in self.weights.iter().enumerate() {
+        let tape = &self.tape;
+        optimizer.begin_step(&mut self.weights.iter().filter_map(|&var| tape.grad(var)).map(|grad| grad.data()));
+        for (index, (&var, Weight { name, .. })) in self.weights.iter().zip(weights).enumerate() {
             if let Some((weight, gradient)) = self.tape.value_and_grad(var) {
-                optimizer.update(index, weight, gradient);
+                optimizer.update(index, name, weight, gradient);
             }
         }
         Ok(())

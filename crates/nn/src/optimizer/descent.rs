@@ -1,0 +1,174 @@
+//! An optimizer made of a rule.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use stampnet_simd::Level;
+use stampnet_tensor::AlignedVec;
+
+use super::clip::Clip;
+use super::rule::{Around, Update};
+use super::{Optimizer, Rule, check_range};
+use crate::TrainError;
+use crate::schedules::Schedule;
+
+/// Elements that one task updates: few enough for a task per core on a large weight, and the arrays of an optimizer fit into
+/// L2. Fixed, so that sums do not depend on the number of threads.
+pub(super) const CHUNK: usize = 8192;
+
+/// An optimizer that follows a [`Rule`], with what all of Keras's optimizers share: a learning rate or a schedule of it,
+/// limits on gradients, and weight decay.
+///
+/// Gradients are limited first, then the weights decay, then the rule takes its step, as in
+/// [Keras](https://keras.io/api/optimizers/).
+///
+/// ```
+/// use stampnet_nn::schedules::CosineDecay;
+/// use stampnet_nn::{Adam, Sgd};
+///
+/// let adam = Adam::new(1e-3).global_clipnorm(1.0);
+/// let sgd = Sgd::new(CosineDecay::new(0.1, 10_000)).momentum(0.9).weight_decay(5e-4).exclude_from_weight_decay("bias");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Descent<R: Rule> {
+    pub(super) rule: R,
+    learning_rate: Arc<dyn Schedule>,
+    clip: Clip,
+    weight_decay: f64,
+    without_decay: Vec<String>,
+    /// Steps begun.
+    steps: u64,
+    /// Those of the step that runs.
+    rate: f64,
+    factors: Option<R::Factors>,
+    pub(super) level: Level,
+    /// What the rule keeps of each weight: for each chunk its states, one after the other.
+    states: Vec<AlignedVec<f32>>,
+}
+
+impl<R: Rule> Descent<R> {
+    /// An optimizer that follows `rule`. The learning rate is a number or a [schedule](crate::schedules).
+    pub fn with_rule(rule: R, learning_rate: impl Schedule + 'static) -> Self {
+        Self {
+            rule,
+            learning_rate: Arc::new(learning_rate),
+            clip: Clip::default(),
+            weight_decay: 0.0,
+            without_decay: Vec::new(),
+            steps: 0,
+            rate: 0.0,
+            factors: None,
+            level: Level::current(),
+            states: Vec::new(),
+        }
+    }
+
+    /// Scales the gradient of each weight so that its norm is at most `limit`.
+    #[must_use]
+    pub const fn clipnorm(mut self, limit: f64) -> Self {
+        self.clip.norm = Some(limit);
+        self
+    }
+
+    /// Cuts each number of a gradient to the range from `-limit` to `limit`.
+    #[must_use]
+    pub const fn clipvalue(mut self, limit: f64) -> Self {
+        self.clip.value = Some(limit);
+        self
+    }
+
+    /// Scales all gradients alike so that the norm of all of them together is at most `limit`.
+    #[must_use]
+    pub const fn global_clipnorm(mut self, limit: f64) -> Self {
+        self.clip.global_norm = Some(limit);
+        self
+    }
+
+    /// Takes `weight_decay * learning_rate` of every weight away before each step (Loshchilov and Hutter, 2019); 0 by
+    /// default.
+    #[must_use]
+    pub const fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// Lets weights whose name contains `part` not decay, such as `bias` or `batch_normalization`. May be called again.
+    #[must_use]
+    pub fn exclude_from_weight_decay(mut self, part: impl Into<String>) -> Self {
+        self.without_decay.push(part.into());
+        self
+    }
+
+    /// What happens to each element of a weight around the rule.
+    fn around(&mut self, name: &str, gradient: &[f32]) -> Around {
+        let (scale, limit) = self.clip.of(gradient, self.level);
+        let decays = !self.without_decay.iter().any(|part| name.contains(part.as_str()));
+        let decay = if decays { self.weight_decay * self.rate } else { 0.0 };
+        Around { scale, limit, decay: decay as f32 }
+    }
+}
+
+/// The numbers that a rule keeps of weight `index`, `count` of them; `initial` at first.
+fn states_of(all: &mut Vec<AlignedVec<f32>>, index: usize, count: usize, initial: f32) -> &mut [f32] {
+    if all.len() <= index {
+        all.resize_with(index + 1, AlignedVec::default);
+    }
+    let states = &mut all[index];
+    if states.len() != count {
+        *states = AlignedVec::zeroed(count);
+        states.fill(initial);
+    }
+    states
+}
+
+impl<R: Rule> Optimizer for Descent<R> {
+    fn name(&self) -> &'static str {
+        self.rule.name()
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate.at(self.steps)
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = Arc::new(learning_rate);
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        self.learning_rate.check()?;
+        self.clip.check()?;
+        let decay = self.weight_decay;
+        check_range("weight_decay", decay, "finite and not negative", decay.is_finite() && decay >= 0.0)?;
+        self.rule.check()
+    }
+
+    fn begin_step(&mut self, gradients: &mut dyn Iterator<Item = &[f32]>) {
+        self.rate = self.learning_rate.at(self.steps);
+        self.steps += 1;
+        self.factors = Some(self.rule.factors(self.steps, self.rate));
+        self.clip.begin_step(gradients, self.level);
+    }
+
+    /// # Panics
+    /// Before the first [`begin_step`](Optimizer::begin_step).
+    fn update(&mut self, index: usize, name: &str, weight: &mut [f32], gradient: &[f32]) {
+        let around = self.around(name, gradient);
+        let (level, kept) = (self.level, self.rule.states());
+        let factors = self.factors.expect("updates come after begin_step");
+        let chunks = weight.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+        if kept == 0 {
+            let update = |(weight, gradient)| Update::<R> { factors, around, weight, states: &mut [], gradient };
+            return chunks.for_each(|chunk| level.run(update(chunk)));
+        }
+        let states = states_of(&mut self.states, index, kept * gradient.len(), self.rule.initial());
+        chunks.zip(states.par_chunks_mut(kept * CHUNK)).for_each(|((weight, gradient), states)| {
+            level.run(Update::<R> { factors, around, weight, states, gradient });
+        });
+    }
+
+    fn reset(&mut self) {
+        self.steps = 0;
+        self.states.clear();
+        self.rule.reset();
+    }
+}
