@@ -39,11 +39,7 @@ impl Sequential {
             "optional": false,
         });
         let mut layers = vec![object("keras.layers", "InputLayer", input)];
-        layers.extend(self.layers.iter().map(|named| {
-            let mut config = common(&named.name);
-            config.extend(named.layer.config());
-            object("keras.layers", named.layer.class_name(), config.into())
-        }));
+        layers.extend(self.layers.iter().map(|named| write_layer(&*named.layer, &named.name)));
         let mut config = common(&self.name);
         config.insert("layers".to_owned(), layers.into());
         config.insert("build_input_shape".to_owned(), shape.into());
@@ -91,6 +87,35 @@ impl Sequential {
         let name = config.get("name").and_then(Value::as_str).unwrap_or("sequential").to_owned();
         Ok(Self { name, input: input.ok_or(ConfigError::NoInputShape)?, layers })
     }
+}
+
+/// A layer's description in Keras's JSON, as `keras.layers.serialize` writes it.
+///
+/// ```
+/// use stampnet_nn::layers::{Dense, deserialize, serialize};
+///
+/// let json = serialize(&Dense::new(10), "dense");
+/// assert_eq!(serialize(&*deserialize(&json)?, "dense"), json);
+/// # Ok::<(), stampnet_nn::NnError>(())
+/// ```
+pub fn serialize(layer: &dyn Layer, name: &str) -> String {
+    write_layer(layer, name).to_string()
+}
+
+/// Reads a layer from its description in Keras's JSON, as `keras.layers.deserialize` does.
+///
+/// # Errors
+/// The text is not JSON; the class is unknown; or an argument is unknown, missing or has a value that is not supported.
+pub fn deserialize(text: &str) -> Result<Arc<dyn Layer>, NnError> {
+    const PLACE: &str = "the layer config";
+    let value: Value = serde_json::from_str(text).map_err(ConfigError::from)?;
+    Ok(read_layer(text_at(&value, "class_name", PLACE)?, at(&value, "config", PLACE)?, PLACE)?.layer)
+}
+
+fn write_layer(layer: &dyn Layer, name: &str) -> Value {
+    let mut config = common(name);
+    config.extend(layer.config());
+    object("keras.layers", layer.class_name(), config.into())
 }
 
 /// What every layer's config begins with.

@@ -48,6 +48,7 @@ pub use reshape::Reshape;
 
 use crate::Layer;
 use crate::config::{Config, ConfigError};
+pub use crate::json::{deserialize, serialize};
 
 /// Makes a layer of its config.
 type Constructor = fn(&mut Config) -> Result<Arc<dyn Layer>, ConfigError>;

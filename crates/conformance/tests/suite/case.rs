@@ -1,0 +1,174 @@
+//! One case of a layer.
+
+use std::sync::Arc;
+
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stampnet_autograd::{Mode, Tape, Var};
+use stampnet_nn::layers::{deserialize, serialize};
+use stampnet_nn::{Built, Call, Layer, LayerError};
+use stampnet_tensor::{Shape, Tensor, View};
+
+use crate::compare::{config_difference, difference};
+use crate::file;
+
+/// What the index says of a case. Its tensors are called `<number>.<name>`.
+#[derive(Deserialize)]
+pub(crate) struct Entry {
+    class_name: String,
+    config: Value,
+    training: bool,
+    unit: f32,
+    inputs: usize,
+    weights: Vec<String>,
+    note: Option<String>,
+    tolerance: Option<f32>,
+}
+
+/// What came of a case.
+pub(crate) enum Outcome {
+    Passed,
+    /// The layer, or one of its options, does not exist here.
+    Refused(String),
+    /// What differs.
+    Failed(Vec<String>),
+}
+
+/// The common bound, relative to the largest magnitude in a tensor.
+const TOLERANCE: f32 = 1e-5;
+
+/// A case with its numbers.
+pub(crate) struct Case<'a> {
+    pub(crate) entry: &'a Entry,
+    pub(crate) number: usize,
+    pub(crate) tensors: &'a SafeTensors<'a>,
+}
+
+impl Case<'_> {
+    /// What Keras needs to do it again.
+    pub(crate) fn line(&self) -> String {
+        let Entry { class_name, config, training, note, .. } = self.entry;
+        let shapes: Vec<_> = self.inputs().iter().map(|input| input.shape().to_string()).collect();
+        let note = note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
+        format!("case {}{note}: {class_name}, training {training}, on {}, {config}", self.number, shapes.join(" and "))
+    }
+
+    pub(crate) fn run(&self) -> Outcome {
+        let written = json!({"class_name": self.entry.class_name, "config": self.entry.config});
+        let layer = match deserialize(&written.to_string()) {
+            Ok(layer) => layer,
+            Err(error) => return Outcome::Refused(error.to_string()),
+        };
+        let mut failures = Vec::new();
+        let again: Value = serde_json::from_str(&serialize(&*layer, "layer")).expect("JSON");
+        if let Some(text) = config_difference(&again["config"], &self.entry.config) {
+            failures.push(format!("the config {text}"));
+        }
+        if let Err(error) = self.compute(&layer, &mut failures) {
+            failures.push(error.to_string());
+        }
+        if failures.is_empty() { Outcome::Passed } else { Outcome::Failed(failures) }
+    }
+
+    fn tensor(&self, name: &str) -> Option<Tensor> {
+        // A count is not a number of units.
+        let unit = if name == "weight.count" { 1.0 } else { self.entry.unit };
+        file::tensor(self.tensors, &format!("{}.{name}", self.number), unit)
+    }
+
+    fn inputs(&self) -> Vec<Tensor> {
+        (0..self.entry.inputs).map(|i| self.tensor(&format!("input.{i}")).expect("every input is stored")).collect()
+    }
+
+    fn compute(&self, layer: &Arc<dyn Layer>, failures: &mut Vec<String>) -> Result<(), LayerError> {
+        let inputs = self.inputs();
+        let built = build(layer, &inputs)?;
+        let names: Vec<_> = built.weights.iter().map(|weight| weight.name).collect();
+        if names != self.entry.weights {
+            failures.push(format!("the weights are {names:?}, expected {:?}", self.entry.weights));
+            return Ok(());
+        }
+        let mode = if self.entry.training { Mode::Training } else { Mode::Inference };
+        let want = self.tensor("output").expect("every output is stored");
+        let output = self.record(layer, &built, inputs.clone(), mode)?;
+        let mut check = |what: &str, got: View<'_>, want: View<'_>| {
+            let tolerance = self.entry.tolerance.unwrap_or(TOLERANCE);
+            failures.extend(difference(got, want, tolerance).map(|text| format!("{what} {text}")));
+        };
+        check("the output", output.tape.value(output.y), want.view());
+        if output.tape.shape(output.y).dims()[1..] != *built.output.dims() {
+            failures.push(format!("build promises the output {}", built.output));
+            return Ok(());
+        }
+        for (name, &weight) in names.iter().zip(&output.weights) {
+            if let Some(want) = self.tensor(&format!("after.{name}")) {
+                check(&format!("{name} afterwards"), output.tape.value(weight), want.view());
+            }
+        }
+        let Some(seed) = self.tensor("grad_output") else { return Ok(()) };
+        // A layer that works in training as in inference is recorded for training to have gradients.
+        let mut recorded = self.record(layer, &built, inputs, Mode::Training)?;
+        recorded.backward(seed);
+        for (i, &x) in recorded.inputs.iter().enumerate() {
+            let want = self.tensor(&format!("grad_input.{i}")).expect("every input has a gradient");
+            check(&format!("the gradient of input {i}"), recorded.grad(x).view(), want.view());
+        }
+        for (name, &weight) in names.iter().zip(&recorded.weights) {
+            if let Some(want) = self.tensor(&format!("grad.{name}")) {
+                check(&format!("the gradient of {name}"), recorded.grad(weight).view(), want.view());
+            }
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        layer: &Arc<dyn Layer>,
+        built: &Built,
+        inputs: Vec<Tensor>,
+        mode: Mode,
+    ) -> Result<Recorded, LayerError> {
+        let mut tape = Tape::new(mode);
+        let inputs: Vec<Var> = inputs.into_iter().map(|input| tape.variable(input)).collect();
+        let mut weights = Vec::new();
+        for spec in &built.weights {
+            let value = self.tensor(&format!("weight.{}", spec.name)).expect("every weight is stored");
+            weights.push(if spec.trainable { tape.variable(value) } else { tape.state(value) });
+        }
+        let call = Call { x: inputs[0], inputs: &inputs, weights: &weights, position: 0, logits: false };
+        let y = layer.call(&mut tape, &call)?;
+        Ok(Recorded { tape, inputs, weights, y })
+    }
+}
+
+fn build(layer: &Arc<dyn Layer>, inputs: &[Tensor]) -> Result<Built, LayerError> {
+    let samples: Result<Vec<Shape>, _> = inputs.iter().map(|input| Shape::new(&input.dims()[1..])).collect();
+    layer.build_many(&samples?)
+}
+
+/// A layer on a tape.
+struct Recorded {
+    tape: Tape,
+    inputs: Vec<Var>,
+    weights: Vec<Var>,
+    y: Var,
+}
+
+impl Recorded {
+    /// Gives the output the gradient `seed`.
+    fn backward(&mut self, seed: Tensor) {
+        let seed = self.tape.input(seed);
+        let weighted = self.tape.mul(self.y, seed).expect("the gradient has the output's shape");
+        let total = self.tape.sum(weighted).expect("a sum of numbers");
+        self.tape.backward(total).expect("a tape for training");
+    }
+
+    /// A gradient; zeros if none was given.
+    fn grad(&self, var: Var) -> Tensor {
+        match self.tape.grad(var) {
+            Some(grad) => Tensor::from_vec(grad.dims(), grad.data().to_vec()).expect("a tensor's numbers"),
+            None => Tensor::zeros(self.tape.shape(var)),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! StampNet beside the cases in `cases/`, which Keras, ONNX and PyTorch computed. The crate's README says how.
+
+mod case;
+mod compare;
+mod file;
+mod keras_layers;
