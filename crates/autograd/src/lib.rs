@@ -21,7 +21,7 @@
 //! # Training
 //!
 //! ```
-//! use stampnet_autograd::{Mode, Tape};
+//! use stampnet_autograd::{Mode, Tape, Targets};
 //! use stampnet_conv::Activation;
 //! use stampnet_tensor::Tensor;
 //!
@@ -32,7 +32,8 @@
 //! let label = tape.input(Tensor::from_vec([1], vec![0.0])?);
 //! let weight = tape.variable(Tensor::from_vec([2, 2], vec![0.0; 4])?);
 //! let logits = tape.dense(x, weight, None, Activation::Linear)?;
-//! let loss = tape.softmax_cross_entropy(logits, label)?;
+//! let losses = tape.softmax_cross_entropy(logits, Targets::labels(label))?;
+//! let loss = tape.mean(losses)?;
 //!
 //! for (step, (numbers, larger)) in samples.into_iter().cycle().take(40).enumerate() {
 //!     tape.leaf_mut(x).copy_from_slice(&numbers);
@@ -72,5 +73,5 @@ mod tape;
 pub use error::AutogradError;
 pub use gradcheck::{GradientMismatch, check_gradients};
 pub use op::{InputGrads, Inputs, Op, Saved, Step};
-pub use ops::{BatchNorm, DepthWindows, ReluOptions};
+pub use ops::{BatchNorm, DepthWindows, ReluOptions, Targets};
 pub use tape::{Mode, Tape, Var};

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{batch_norm, labels, random};
-use stampnet_autograd::{AutogradError, DepthWindows, Mode, Tape, Var};
+use stampnet_autograd::{AutogradError, DepthWindows, Mode, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 
@@ -69,7 +69,7 @@ fn record(tape: &mut Tape) -> Result<Var, AutogradError> {
     let mean = tape.global_avg_pool2d(joined)?;
     let mean = tape.reshape(mean, &[16, 1, 1, 32])?;
     let wide = tape.broadcast(mean, &[16, 28, 28, 32])?;
-    let joined = tape.mean_squared_error(joined, wide)?;
+    let joined = tape.squared_error(joined, wide)?;
     let y = tape.dropout(sum, 0.4, 1)?;
     let y = tape.max_pool2d(y, &PoolOptions::new(2))?;
     let y = tape.avg_pool2d(y, &PoolOptions::new(3))?;
@@ -78,14 +78,15 @@ fn record(tape: &mut Tape) -> Result<Var, AutogradError> {
     let y = tape.matmul(y, weight)?;
     let y = tape.dense(y, weight, Some(bias), Activation::Relu)?;
     let labels = tape.input(labels(16, 16));
-    let loss = tape.softmax_cross_entropy(y, labels)?;
+    let loss = tape.softmax_cross_entropy(y, Targets::labels(labels))?;
     let probabilities = tape.softmax(y)?;
-    let other = tape.cross_entropy(probabilities, labels)?;
-    let penalty = tape.mean_squared_error(sum, activated[0])?;
+    let other = tape.cross_entropy(probabilities, Targets::labels(labels).label_smoothing(0.1))?;
+    let penalty = tape.squared_error(sum, activated[0])?;
     let loss = tape.add(loss, other)?;
     let loss = tape.add(loss, joined)?;
     let penalty = tape.scale(penalty, 0.1)?;
-    tape.add(loss, penalty)
+    let losses = tape.add(loss, penalty)?;
+    tape.mean(losses)
 }
 
 /// The operations of layers on volumes, as many channels out as in.

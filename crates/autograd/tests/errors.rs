@@ -1,6 +1,6 @@
 //! What every refusal says.
 
-use stampnet_autograd::{AutogradError, BatchNorm, DepthWindows, Mode, Tape, Var};
+use stampnet_autograd::{AutogradError, BatchNorm, DepthWindows, Mode, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_tensor::{Shape, Tensor};
@@ -216,40 +216,40 @@ const LOSSES: &[(&str, Refused)] = &[
         "softmax_cross_entropy: labels must be whole numbers from 0 below the 3 classes; the label of sample 1 is 3",
         |case| {
             let (x, labels) = (case.var(&[2, 3]), case.labels(&[0.0, 3.0]));
-            case.tape.softmax_cross_entropy(x, labels)
+            case.tape.softmax_cross_entropy(x, Targets::labels(labels))
         },
     ),
     ("cross_entropy: labels must be whole numbers from 0 below the 3 classes; the label of sample 0 is -1", |case| {
         let (x, labels) = (case.var(&[2, 3]), case.labels(&[-1.0, 0.5]));
-        case.tape.cross_entropy(x, labels)
+        case.tape.cross_entropy(x, Targets::labels(labels))
     }),
     ("cross_entropy: labels must be whole numbers from 0 below the 3 classes; the label of sample 1 is 0.5", |case| {
         let (x, labels) = (case.var(&[2, 3]), case.labels(&[1.0, 0.5]));
-        case.tape.cross_entropy(x, labels)
+        case.tape.cross_entropy(x, Targets::labels(labels))
     }),
     ("softmax_cross_entropy: the labels must have the shape (2,), one for each sample; received (3,)", |case| {
         let (x, labels) = (case.var(&[2, 3]), case.labels(&[0.0; 3]));
-        case.tape.softmax_cross_entropy(x, labels)
+        case.tape.softmax_cross_entropy(x, Targets::labels(labels))
     }),
     ("softmax_cross_entropy: predictions, [n, k], must have 2 axes; received the shape (3,)", |case| {
         let (x, labels) = (case.var(&[3]), case.labels(&[0.0; 3]));
-        case.tape.softmax_cross_entropy(x, labels)
+        case.tape.softmax_cross_entropy(x, Targets::labels(labels))
     }),
-    ("softmax_cross_entropy_dense: both operands must have the same shape; received (2, 3) and (2, 4)", |case| {
+    ("softmax_cross_entropy: both operands must have the same shape; received (2, 3) and (2, 4)", |case| {
         let (x, targets) = (case.var(&[2, 3]), case.var(&[2, 4]));
-        case.tape.softmax_cross_entropy_dense(x, targets)
+        case.tape.softmax_cross_entropy(x, Targets::distributions(targets))
     }),
-    ("cross_entropy_dense: an average needs at least one element; received the shape (0, 3)", |case| {
+    ("cross_entropy: an average needs at least one element; received the shape (0, 3)", |case| {
         let (x, targets) = (case.var(&[0, 3]), case.var(&[0, 3]));
-        case.tape.cross_entropy_dense(x, targets)
+        case.tape.cross_entropy(x, Targets::distributions(targets))
     }),
-    ("mean_squared_error: both operands must have the same shape; received (2,) and (2, 1)", |case| {
+    ("squared_error: both operands must have the same shape; received (2,) and (2, 1)", |case| {
         let (x, targets) = (case.var(&[2]), case.var(&[2, 1]));
-        case.tape.mean_squared_error(x, targets)
+        case.tape.squared_error(x, targets)
     }),
-    ("mean_squared_error: an average needs at least one element; received the shape (0,)", |case| {
+    ("squared_error: an average needs at least one element; received the shape (0,)", |case| {
         let (x, targets) = (case.var(&[0]), case.var(&[0]));
-        case.tape.mean_squared_error(x, targets)
+        case.tape.squared_error(x, targets)
     }),
 ];
 
@@ -269,7 +269,7 @@ fn a_refused_operation_leaves_the_tape_as_it_was() {
     let mut case = Case { tape: Tape::new(Mode::Training) };
     let (x, labels) = (case.var(&[2, 3]), case.labels(&[0.0, 3.0]));
     let before = case.tape.len();
-    assert!(case.tape.softmax_cross_entropy(x, labels).is_err());
+    assert!(case.tape.softmax_cross_entropy(x, Targets::labels(labels)).is_err());
     assert_eq!(case.tape.len(), before);
 }
 

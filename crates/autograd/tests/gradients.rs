@@ -4,7 +4,7 @@ mod common;
 
 use common::{away_from_zero, batch_norm, labels, random};
 use proptest::prelude::*;
-use stampnet_autograd::{AutogradError, Tape, Var, check_gradients};
+use stampnet_autograd::{AutogradError, Tape, Targets, Var, check_gradients};
 use stampnet_conv::Activation;
 use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Tensor;
@@ -39,7 +39,6 @@ proptest! {
         let (x, y) = (random(&dims, seed), random(&dims, seed ^ 1));
         check(&[x.clone(), y.clone()], |tape, v| tape.add(v[0], v[1]))?;
         check(&[x.clone(), y.clone()], |tape, v| tape.mul(v[0], v[1]))?;
-        check(&[x.clone(), y], |tape, v| tape.mean_squared_error(v[0], v[1]))?;
         check_one(away_from_zero(&dims, seed), Tape::relu)?;
         check_one(x.clone(), |tape, x| tape.scale(x, factor))?;
         for f in [Tape::sum, Tape::mean, Tape::sigmoid, Tape::tanh, Tape::gelu] {
@@ -122,29 +121,53 @@ proptest! {
     }
 
     #[test]
-    fn losses_of_classifiers(samples in 1..=5_usize, classes in 2..=6_usize, seed: u64) {
+    fn losses_of_classifiers(samples in 1..=5_usize, classes in 2..=6_usize, seed: u64, smoothing in 0.0..0.5_f32) {
         let logits = random(&[samples, classes], seed);
-        let given = random(&[samples, classes], seed ^ 1);
         let labels = labels(samples, classes);
-        check_one(logits.clone(), |tape, logits| {
-            let labels = tape.input(labels.clone());
-            tape.softmax_cross_entropy(logits, labels)
-        })?;
         // Targets that are no distributions: their sum is in the gradient.
-        check_one(logits.clone(), |tape, logits| {
-            let targets = tape.input(given.clone());
-            tape.softmax_cross_entropy_dense(logits, targets)
-        })?;
-        check_one(logits.clone(), |tape, logits| {
-            let labels = tape.input(labels.clone());
-            let probabilities = tape.sigmoid(logits)?;
-            tape.cross_entropy(probabilities, labels)
-        })?;
-        check_one(logits, |tape, logits| {
-            let targets = tape.input(given.clone());
-            let probabilities = tape.softmax(logits)?;
-            tape.cross_entropy_dense(probabilities, targets)
-        })?;
+        let given = random(&[samples, classes], seed ^ 1);
+        for smoothing in [0.0, smoothing] {
+            let both = |tape: &mut Tape| {
+                let (labels, given) = (tape.input(labels.clone()), tape.input(given.clone()));
+                [Targets::labels(labels), Targets::distributions(given)].map(|targets| targets.label_smoothing(smoothing))
+            };
+            for i in 0..2 {
+                check_one(logits.clone(), |tape, logits| {
+                    let targets = both(tape)[i];
+                    tape.softmax_cross_entropy(logits, targets)
+                })?;
+                check_one(logits.clone(), |tape, logits| {
+                    let targets = both(tape)[i];
+                    let probabilities = tape.sigmoid(logits)?;
+                    tape.cross_entropy(probabilities, targets)
+                })?;
+            }
+        }
+    }
+
+    #[test]
+    fn losses_of_single_numbers(dims in dims(), seed: u64, smoothing in 0.0..0.5_f32) {
+        let x = random(&dims, seed);
+        let target = random(&dims, seed ^ 1);
+        // Differences away from the corners at 0 and at delta.
+        let mut far = target.clone();
+        far.data_mut().iter_mut().zip(x.data()).for_each(|(t, d)| *t += d + 0.5 * d.signum());
+        let against = |target: &Tensor, loss: fn(&mut Tape, Var, Var, f32) -> Result<Var, AutogradError>| {
+            let target = target.clone();
+            move |tape: &mut Tape, x: Var| {
+                let target = tape.input(target.clone());
+                loss(tape, x, target, smoothing)
+            }
+        };
+        check_one(x.clone(), against(&target, |tape, x, t, _| tape.squared_error(x, t)))?;
+        check_one(x.clone(), against(&target, |tape, x, t, smoothing| tape.sigmoid_cross_entropy(x, t, smoothing)))?;
+        check_one(x, against(&target, |tape, x, t, smoothing| {
+            let p = tape.sigmoid(x)?;
+            tape.binary_cross_entropy(p, t, smoothing)
+        }))?;
+        check_one(far.clone(), against(&target, |tape, x, t, _| tape.absolute_error(x, t)))?;
+        check_one(far.clone(), against(&target, |tape, x, t, _| tape.huber(x, t, 0.25)))?;
+        check_one(far, against(&target, |tape, x, t, _| tape.huber(x, t, 4.0)))?;
     }
 }
 
@@ -238,7 +261,7 @@ fn a_whole_network() {
             let x = tape.dropout(x, 0.3, 1)?;
             let x = tape.dense(x, v[5], Some(v[6]), Activation::Linear)?;
             let labels = tape.input(labels(2, 3));
-            tape.softmax_cross_entropy(x, labels)
+            tape.softmax_cross_entropy(x, Targets::labels(labels))
         },
         &inputs,
     );

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Results, batch_norm, labels, random, run};
-use stampnet_autograd::{AutogradError, DepthWindows, ReluOptions, Tape, Var};
+use stampnet_autograd::{AutogradError, DepthWindows, ReluOptions, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_simd::Level;
@@ -17,13 +17,13 @@ const DIMS: [usize; 4] = [3, 83, 71, 7];
 fn labelled(
     tape: &mut Tape,
     x: Var,
-    loss: fn(&mut Tape, Var, Var) -> Result<Var, AutogradError>,
+    loss: fn(&mut Tape, Var, Targets) -> Result<Var, AutogradError>,
 ) -> Result<Var, AutogradError> {
     let shape = tape.shape(x);
     let rows = tape.reshape(x, &[shape.len() / 7, 7])?;
     let probabilities = tape.sigmoid(rows)?;
     let labels = tape.input(labels(shape.len() / 7, 7));
-    loss(tape, probabilities, labels)
+    loss(tape, probabilities, Targets::labels(labels))
 }
 
 /// Every operation, on operands that are split among threads.
@@ -36,7 +36,14 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Build)> {
         ("broadcast", vec![random(&[3, 1, 71, 1], 1)], |t, v| t.broadcast(v[0], &DIMS)),
         ("sum", vec![x()], |t, v| t.sum(v[0])),
         ("mean", vec![x()], |t, v| t.mean(v[0])),
-        ("mean_squared_error", vec![x(), random(&DIMS, 2)], |t, v| t.mean_squared_error(v[0], v[1])),
+        ("squared_error", vec![x()], |t, v| {
+            let target = t.input(random(&DIMS, 2));
+            t.squared_error(v[0], target)
+        }),
+        ("huber", vec![x()], |t, v| {
+            let target = t.input(random(&DIMS, 2));
+            t.huber(v[0], target, 0.5)
+        }),
         ("scale", vec![x()], |t, v| t.scale(v[0], 3.0)),
         ("relu", vec![x()], |t, v| t.relu(v[0])),
         ("sigmoid", vec![x()], |t, v| t.sigmoid(v[0])),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{batch_norm, labels, random};
-use stampnet_autograd::{AutogradError, InputGrads, Inputs, Mode, Op, Saved, Step, Tape, Var};
+use stampnet_autograd::{AutogradError, InputGrads, Inputs, Mode, Op, Saved, Step, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{ConvOptions, Padding, PoolOptions};
 use stampnet_tensor::Tensor;
@@ -150,7 +150,8 @@ fn network(tape: &mut Tape, x: Tensor, labels: Tensor) -> Result<Network, Autogr
     let y = tape.dropout(y, 0.3, 1)?;
     let (weight, bias) = (variable(tape, &[36, 5]), variable(tape, &[5]));
     let y = tape.dense(y, weight, Some(bias), Activation::Linear)?;
-    let loss = tape.softmax_cross_entropy(y, labels)?;
+    let losses = tape.softmax_cross_entropy(y, Targets::labels(labels))?;
+    let loss = tape.mean(losses)?;
     Ok(Network { x, labels, variables, loss })
 }
 

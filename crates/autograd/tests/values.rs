@@ -4,7 +4,7 @@ mod common;
 
 use common::{random, run};
 use proptest::prelude::*;
-use stampnet_autograd::{BatchNorm, Mode, Tape, Var};
+use stampnet_autograd::{AutogradError, BatchNorm, Mode, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{ConvOptions, PoolOptions};
 use stampnet_tensor::Tensor;
@@ -151,7 +151,8 @@ fn softmax_cross_entropy_follows_its_formula_for_any_logits() {
         let mut tape = Tape::new(Mode::Training);
         let x = tape.variable(logits);
         let y = tape.input(tensor(&[samples], &labels.map(|label| label as f32)));
-        let value = tape.softmax_cross_entropy(x, y).unwrap();
+        let losses = tape.softmax_cross_entropy(x, Targets::labels(y)).unwrap();
+        let value = tape.mean(losses).unwrap();
         tape.backward(value).unwrap();
         let got = f64::from(tape.value(value).data()[0]);
         assert!((got - loss).abs() <= 2e-7 * loss.max(1.0), "loss {got} instead of {loss} at scale {scale}");
@@ -163,7 +164,8 @@ fn softmax_cross_entropy_follows_its_formula_for_any_logits() {
         let mut one_hot = tensor(&[samples, classes], &vec![0.0; samples * classes]);
         labels.iter().enumerate().for_each(|(i, label)| one_hot.data_mut()[i * classes + label] = 1.0);
         let targets = tape.input(one_hot);
-        let dense = tape.softmax_cross_entropy_dense(x, targets).unwrap();
+        let losses = tape.softmax_cross_entropy(x, Targets::distributions(targets)).unwrap();
+        let dense = tape.mean(losses).unwrap();
         tape.backward(dense).unwrap();
         assert_eq!(tape.value(dense).data(), tape.value(value).data());
         assert_eq!(tape.grad(x).unwrap().data(), softmax_gradient);
@@ -177,7 +179,8 @@ fn cross_entropy_normalizes_and_clips_as_keras_does() {
     let values = [0.2, 0.5, 0.3, 1.0, 2.0, 1.0, 0.0, 0.5, 0.5, 1.0, 0.0, 0.0];
     let p = tape.variable(tensor(&[4, 3], &values));
     let labels = tape.input(tensor(&[4], &[2.0, 1.0, 0.0, 0.0]));
-    let loss = tape.cross_entropy(p, labels).unwrap();
+    let losses = tape.cross_entropy(p, Targets::labels(labels)).unwrap();
+    let loss = tape.mean(losses).unwrap();
     tape.backward(loss).unwrap();
     let want = (-(0.3_f64.ln()) - 0.5_f64.ln() - 1e-7_f64.ln() - (1.0_f64 - 1e-7).ln()) / 4.0;
     assert_close("loss", tape.value(loss).data(), &[want], 1e-6);
@@ -195,7 +198,8 @@ fn labels_that_a_replay_meets_and_that_name_no_class_make_the_loss_nan() {
             let mut tape = Tape::new(Mode::Training);
             let scores = tape.variable(tensor(&[2, 3], &[0.2, 0.3, 0.5, 0.1, 0.1, 0.8]));
             let labels = tape.input(tensor(&[2], &[0.0, 2.0]));
-            let loss = loss_of(&mut tape, scores, labels).unwrap();
+            let losses = loss_of(&mut tape, scores, Targets::labels(labels)).unwrap();
+            let loss = tape.mean(losses).unwrap();
             assert!(tape.value(loss).data()[0] > 0.0);
             tape.leaf_mut(labels)[1] = bad;
             tape.replay(1);
@@ -206,6 +210,64 @@ fn labels_that_a_replay_meets_and_that_name_no_class_make_the_loss_nan() {
             assert!(grad.row(1).data().iter().all(|g| g.is_nan()), "label {bad}");
         }
     }
+}
+
+#[test]
+fn smoothed_targets_are_spread_over_the_classes() {
+    let logits = random(&[3, 4], 1);
+    let mut tape = Tape::new(Mode::Training);
+    let x = tape.input(logits);
+    let p = tape.softmax(x).unwrap();
+    let labels = tape.input(tensor(&[3], &[2.0, 0.0, 3.0]));
+    let spread = |label: usize| (0..4).map(move |class| if class == label { 0.925 } else { 0.025 });
+    let rows: Vec<f32> = [2, 0, 3].into_iter().flat_map(spread).collect();
+    let given = tape.input(tensor(&[3, 4], &rows));
+    let smoothed = Targets::labels(labels).label_smoothing(0.1);
+    for loss_of in
+        [|t: &mut Tape, x, _, y| t.softmax_cross_entropy(x, y), |t: &mut Tape, _, p, y| t.cross_entropy(p, y)]
+    {
+        let [got, want] = [smoothed, Targets::distributions(given)].map(|y| loss_of(&mut tape, x, p, y).unwrap());
+        let want: Vec<f64> = tape.value(want).data().iter().map(|&loss| f64::from(loss)).collect();
+        assert_close("loss", tape.value(got).data(), &want, 1e-6);
+    }
+}
+
+#[test]
+fn losses_of_single_numbers_follow_their_formulas() {
+    let (p, t) = ([0.0, 1.0, 0.25, 0.5, 0.9, 1e-9], [1.0, 1.0, 0.0, 0.75, 0.0, 0.0]);
+    let mut tape = Tape::new(Mode::Training);
+    let x = tape.input(tensor(&[2, 3], &p));
+    let y = tape.input(tensor(&[2, 3], &t));
+    let mut check = |name: &str, loss: fn(&mut Tape, Var, Var) -> Result<Var, AutogradError>, want: [f64; 6]| {
+        let losses = loss(&mut tape, x, y).unwrap();
+        let want = [want[..3].iter().sum::<f64>() / 3.0, want[3..].iter().sum::<f64>() / 3.0];
+        assert_close(name, tape.value(losses).data(), &want, 1e-6);
+    };
+    check("squared", Tape::squared_error, [1.0, 0.0, 0.0625, 0.0625, 0.81, 0.0]);
+    check("absolute", Tape::absolute_error, [1.0, 0.0, 0.25, 0.25, 0.9, 0.0]);
+    check("huber", |tape, x, y| tape.huber(x, y, 0.5), [0.375, 0.0, 0.03125, 0.03125, 0.325, 0.0]);
+    // Clipped to [1e-7, 1 - 1e-7].
+    let want = [-1e-7_f64.ln(), 1e-7, -0.75_f64.ln(), 2.0_f64.ln(), 10.0_f64.ln(), 1e-7];
+    check("binary", |tape, x, y| tape.binary_cross_entropy(x, y, 0.0), want);
+    let logistic = |x: f64, t: f64| (1.0 + x.exp()).ln() - t * x;
+    let of_logits = |smoothing: f64| {
+        [0, 1, 2, 3, 4, 5].map(|i| logistic(f64::from(p[i]), f64::from(t[i]) * (1.0 - smoothing) + smoothing / 2.0))
+    };
+    check("logits", |tape, x, y| tape.sigmoid_cross_entropy(x, y, 0.0), of_logits(0.0));
+    check("smoothed", |tape, x, y| tape.sigmoid_cross_entropy(x, y, 0.25), of_logits(0.25));
+}
+
+#[test]
+fn binary_cross_entropy_takes_any_logits() {
+    let mut tape = Tape::new(Mode::Training);
+    let x = tape.variable(tensor(&[4, 1], &[1e4, -1e4, 1e4, f32::NAN]));
+    let y = tape.input(tensor(&[4, 1], &[1.0, 0.0, 0.0, 0.0]));
+    let losses = tape.sigmoid_cross_entropy(x, y, 0.0).unwrap();
+    assert_eq!(tape.value(losses).data()[..3], [0.0, 0.0, 1e4]);
+    assert!(tape.value(losses).data()[3].is_nan());
+    let loss = tape.sum(losses).unwrap();
+    tape.backward(loss).unwrap();
+    assert_eq!(tape.grad(x).unwrap().data()[..3], [0.0, 0.0, 1.0]);
 }
 
 struct Normalized {

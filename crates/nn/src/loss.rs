@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stampnet_autograd::{AutogradError, Tape, Var};
+use stampnet_autograd::{AutogradError, Tape, Targets, Var};
 use stampnet_tensor::Shape;
 
 /// A loss: the mean over the samples of a batch.
@@ -45,13 +45,16 @@ impl Loss {
 
     /// Records the loss of `output` (logits or not) against `targets`.
     pub(crate) fn record(self, tape: &mut Tape, output: Output, targets: Var) -> Result<Var, AutogradError> {
-        match (self, output) {
-            (Self::SparseCategoricalCrossentropy, Output::Logits(x)) => tape.softmax_cross_entropy(x, targets),
-            (Self::SparseCategoricalCrossentropy, Output::Values(x)) => tape.cross_entropy(x, targets),
-            (Self::CategoricalCrossentropy, Output::Logits(x)) => tape.softmax_cross_entropy_dense(x, targets),
-            (Self::CategoricalCrossentropy, Output::Values(x)) => tape.cross_entropy_dense(x, targets),
-            (Self::MeanSquaredError, Output::Logits(x) | Output::Values(x)) => tape.mean_squared_error(x, targets),
-        }
+        let labels = Targets::labels(targets);
+        let distributions = Targets::distributions(targets);
+        let losses = match (self, output) {
+            (Self::SparseCategoricalCrossentropy, Output::Logits(x)) => tape.softmax_cross_entropy(x, labels),
+            (Self::SparseCategoricalCrossentropy, Output::Values(x)) => tape.cross_entropy(x, labels),
+            (Self::CategoricalCrossentropy, Output::Logits(x)) => tape.softmax_cross_entropy(x, distributions),
+            (Self::CategoricalCrossentropy, Output::Values(x)) => tape.cross_entropy(x, distributions),
+            (Self::MeanSquaredError, Output::Logits(x) | Output::Values(x)) => tape.squared_error(x, targets),
+        };
+        tape.mean(losses?)
     }
 }
 

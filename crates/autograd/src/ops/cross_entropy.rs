@@ -2,44 +2,30 @@
 
 use stampnet_tensor::Shape;
 
-use super::softmax_cross_entropy::Target;
+use super::targets::{Targets, Truth};
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 /// Keras's `epsilon()`: probabilities are clipped to `[EPSILON, 1 - EPSILON]`.
-const EPSILON: f64 = 1e-7;
+pub(crate) const EPSILON: f64 = 1e-7;
 
 impl Tape {
-    /// The mean over the batch of `-ln p[label]`, a scalar: `probabilities` is `[n, k]`, `labels` `[n]`, whole numbers
-    /// from 0 below `k`. As Keras does with `from_logits=False`, each row is divided by its sum and clipped to
-    /// `[1e-7, 1 - 1e-7]`; what is clipped gets no gradient. Labels get none either.
+    /// `-sum(target * ln p)` for each sample, `[n]`; with a label, `-ln p[label]`. `probabilities` is `[n, k]`. As Keras does
+    /// with `from_logits=False`, each row is divided by its sum and clipped to `[1e-7, 1 - 1e-7]`; what is clipped gets no
+    /// gradient. Targets get none either.
     ///
     /// With logits at hand, [`softmax_cross_entropy`](Self::softmax_cross_entropy) is faster and loses no digits.
     ///
-    /// Labels that a replay meets and that name no class make the loss NaN, and the gradient of their sample too.
-    ///
     /// # Errors
     /// The shapes do not fit, the batch is empty, or a label names no class.
-    pub fn cross_entropy(&mut self, probabilities: Var, labels: Var) -> Result<Var, AutogradError> {
-        let [samples, classes] = self.check_labels("cross_entropy", probabilities, labels)?;
-        let op = CrossEntropy { target: Target::Labels, samples, classes };
-        Ok(self.record(op, &[probabilities, labels], Shape::new(&[])?))
-    }
-
-    /// The mean over the batch of `-sum(target * ln p)`, a scalar: `probabilities` and `targets` are `[n, k]`. Rows are
-    /// divided by their sums and clipped as in [`cross_entropy`](Self::cross_entropy). Targets get no gradient.
-    ///
-    /// # Errors
-    /// The shapes differ, or the batch is empty.
-    pub fn cross_entropy_dense(&mut self, probabilities: Var, targets: Var) -> Result<Var, AutogradError> {
-        let [samples, classes] = self.check_targets("cross_entropy_dense", probabilities, targets)?;
-        let op = CrossEntropy { target: Target::Distributions, samples, classes };
-        Ok(self.record(op, &[probabilities, targets], Shape::new(&[])?))
+    pub fn cross_entropy(&mut self, probabilities: Var, targets: Targets) -> Result<Var, AutogradError> {
+        let [samples, classes] = self.check_targets("cross_entropy", probabilities, targets)?;
+        let op = CrossEntropy { truth: targets.truth, classes };
+        Ok(self.record(op, &[probabilities, targets.var], Shape::new(&[samples])?))
     }
 }
 
 struct CrossEntropy {
-    target: Target,
-    samples: usize,
+    truth: Truth,
     classes: usize,
 }
 
@@ -50,29 +36,27 @@ impl Op for CrossEntropy {
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (probabilities, given) = (inputs.get(0), inputs.get(1));
-        let mut loss = 0.0;
-        for (i, row) in probabilities.data().chunks_exact(self.classes).enumerate() {
-            let total = sum(row);
-            self.target.each_weight(given.data(), i, self.classes, |class, weight| {
-                let q = f64::from(row[class]) / total;
-                loss -= f64::from(weight) * clip(q).ln();
+        let rows = probabilities.data().chunks_exact(self.classes);
+        for (i, (row, loss)) in rows.zip(output).enumerate() {
+            let (total, mut sum_of_logs) = (sum(row), 0.0);
+            self.truth.each_weight(given.data(), i, self.classes, |class, weight| {
+                sum_of_logs += f64::from(weight) * clip(f64::from(row[class]) / total).ln();
             });
+            *loss = -sum_of_logs as f32;
         }
-        output[0] = (loss / self.samples as f64) as f32;
     }
 
     /// With `q = p / s`, `s = sum(p)`: the gradient of `q` is `-target / q` where `q` is not clipped, and that of `p` is
     /// `(grad_q - sum(grad_q * q)) / s`.
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
-        let factor = f64::from(grad_output[0]) / self.samples as f64;
         let (probabilities, given) = (saved.input(0), saved.input(1));
         grads.give(0, |grad| {
             let rows = grad.chunks_exact_mut(self.classes).zip(probabilities.data().chunks_exact(self.classes));
-            for (i, (grad, row)) in rows.enumerate() {
-                let total = sum(row);
+            for (i, ((grad, row), &factor)) in rows.zip(&*grad_output).enumerate() {
+                let (total, factor) = (sum(row), f64::from(factor));
                 let mut dot = 0.0;
                 grad.fill(0.0);
-                self.target.each_weight(given.data(), i, self.classes, |class, weight| {
+                self.truth.each_weight(given.data(), i, self.classes, |class, weight| {
                     let q = f64::from(row[class]) / total;
                     if q == clip(q) || weight.is_nan() {
                         grad[class] = (-factor * f64::from(weight) / q / total) as f32;
@@ -90,6 +74,6 @@ fn sum(row: &[f32]) -> f64 {
 }
 
 /// `clamp` keeps a NaN.
-fn clip(q: f64) -> f64 {
+pub(crate) fn clip(q: f64) -> f64 {
     q.clamp(EPSILON, 1.0 - EPSILON)
 }
