@@ -9,6 +9,7 @@ use common::{batch_norm, labels, random};
 use stampnet_autograd::{AutogradError, DepthWindows, Mode, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
+use stampnet_testkit::on_threads;
 
 /// Counts allocations of all threads.
 struct Counting;
@@ -106,8 +107,7 @@ fn volumes(tape: &mut Tape, x: Var) -> Result<Var, AutogradError> {
 fn a_replayed_step_allocates_nothing() {
     // Inside a pool, since rayon allocates where work is handed over from outside. One thread, since with more of them a
     // thread may run its first task of a kind, for which it makes its scratch memory, at any step.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    pool.install(|| {
+    on_threads(1, || {
         let mut tape = Tape::new(Mode::Training);
         let loss = record(&mut tape).unwrap();
         let mut step = |index| {

@@ -8,6 +8,7 @@ use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_simd::Level;
 use stampnet_tensor::Tensor;
+use stampnet_testkit::on_threads;
 
 type Build = fn(&mut Tape, &[Var]) -> Result<Var, AutogradError>;
 
@@ -94,8 +95,7 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Build)> {
 /// Value and gradients, at a level and on so many threads.
 fn results(level: Level, threads: usize, inputs: &[Tensor], build: Build) -> Results {
     Level::set_current(Some(level));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| run(inputs, build))
+    on_threads(threads, || run(inputs, build))
 }
 
 // One test, since the level is that of the whole process.

@@ -8,7 +8,7 @@ use stampnet_conv::{
 use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding};
 use stampnet_simd::Level;
 use stampnet_testkit::compare::{Axes, same_bits};
-use stampnet_testkit::{ConvOperands, ConvProblem, Fill, strategy};
+use stampnet_testkit::{ConvOperands, ConvProblem, Fill, on_threads, strategy};
 
 /// The four elements under pooled element `at`, and nothing of the code under test.
 fn cells(g: &ConvGeometry, at: usize) -> [usize; 4] {
@@ -144,8 +144,7 @@ fn threads_change_no_bit() {
     let ConvOperands { input, weight, bias, .. } = &operands;
     let grad = Fill::Reals.vec(3, 9, pooled_len(&g));
     let [one, two, five] = [1, 2, 5].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-        pool.install(|| {
+        on_threads(threads, || {
             let (mut output, mut winners) = (vec![0.0; pooled_len(&g)], vec![0; pooled_len(&g)]);
             let plan = |pass| ConvPoolPlan::new(g, pass).expect("the direct algorithm takes it");
             let activation = Activation::Relu;

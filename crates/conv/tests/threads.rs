@@ -3,10 +3,9 @@
 mod common;
 
 use common::{Fusion, axes, fast_plans, run};
-use rayon::ThreadPoolBuilder;
 use stampnet_conv::{Activation, Pass, grad_bias};
 use stampnet_testkit::compare::{Axes, same_bits};
-use stampnet_testkit::{ConvProblem, Fill};
+use stampnet_testkit::{ConvProblem, Fill, on_threads};
 
 /// Large enough for several tasks: many samples, one sample, one channel, groups, long sums.
 const CASES: [&str; 8] = [
@@ -22,7 +21,6 @@ const CASES: [&str; 8] = [
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let pools = [1, 2, 5].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool"));
     let fusion = Fusion { bias: true, activation: Activation::Relu };
     for case in CASES {
         let problem: ConvProblem = case.parse().expect("a case is a problem");
@@ -30,7 +28,8 @@ fn any_number_of_threads_gives_the_same_bits() {
         for pass in Pass::ALL {
             for (name, mut plan) in fast_plans(problem.geometry(), pass) {
                 let (axes, _) = axes(plan.geometry(), pass);
-                let [one, two, five] = pools.each_ref().map(|pool| pool.install(|| run(&mut plan, &operands, fusion)));
+                let [one, two, five] =
+                    [1, 2, 5].map(|threads| on_threads(threads, || run(&mut plan, &operands, fusion)));
                 for (threads, got) in [(2, two), (5, five)] {
                     same_bits(axes, &got, &one)
                         .unwrap_or_else(|off| panic!("{case}: {name}, {threads} threads: {off}"));
@@ -38,9 +37,10 @@ fn any_number_of_threads_gives_the_same_bits() {
             }
         }
         let oc = problem.options.filters;
-        let [one, two, five] = pools.each_ref().map(|pool| {
+        let [one, two, five] = [1, 2, 5].map(|threads| {
             let mut sums = vec![f32::NAN; oc];
-            pool.install(|| grad_bias(&problem.geometry(), &operands.grad_output, &mut sums)).expect("right lengths");
+            on_threads(threads, || grad_bias(&problem.geometry(), &operands.grad_output, &mut sums))
+                .expect("right lengths");
             sums
         });
         for (threads, got) in [(2, two), (5, five)] {

@@ -8,7 +8,7 @@ use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Pass, PooledForward};
 use stampnet_geometry::{ConvOptions, Nhwc, Padding};
 use stampnet_simd::Level;
 use stampnet_testkit::compare::{Scale, within};
-use stampnet_testkit::{ConvOperands, ConvProblem, Fill};
+use stampnet_testkit::{ConvOperands, ConvProblem, Fill, on_threads};
 
 /// The error that its documentation states, as a share of the largest sum of absolute values.
 const ERROR: f64 = 1.0 / 262_144.0;
@@ -97,10 +97,9 @@ fn threads_change_no_bit() {
     };
     let operands = problem.operands(Fill::Reals, 3);
     let [one, two, five] = [1, 2, 5].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
         let mut plan = ConvPlan::new(problem.geometry(), Pass::Forward);
         assert_eq!(plan.algorithm(), "winograd");
-        pool.install(|| run(&mut plan, &operands, Fusion::NONE))
+        on_threads(threads, || run(&mut plan, &operands, Fusion::NONE))
     });
     assert!(one == two && one == five);
 }

@@ -360,6 +360,7 @@ unsafe fn step<S: Simd, const P: usize, const V: usize>(
 mod tests {
     use super::*;
     use stampnet_tensor::{Purpose, RandomStream};
+    use stampnet_testkit::on_threads;
 
     fn whole_numbers(stream: &mut RandomStream, len: usize) -> Vec<f32> {
         (0..len).map(|_| stream.below(7) as f32 - 3.0).collect()
@@ -409,10 +410,11 @@ mod tests {
         let a: Vec<f32> = (0..m * k).map(|_| stream.normal()).collect();
         let b: Vec<f32> = (0..k * n).map(|_| stream.normal()).collect();
         let [one, two, five] = [1, 2, 5].map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
             let mut c = vec![0.0; m * n];
             let (a, b) = (Matrix::row_major(&a, m, k), Matrix::row_major(&b, k, n));
-            pool.install(|| GemmPlan::new(m, k, n).run(a, b, Epilogue::default(), MatrixMut::row_major(&mut c, m, n)));
+            on_threads(threads, || {
+                GemmPlan::new(m, k, n).run(a, b, Epilogue::default(), MatrixMut::row_major(&mut c, m, n));
+            });
             c
         });
         assert_eq!(one, two);

@@ -1,10 +1,10 @@
 //! Products of drawn shapes and layouts against the definition.
 
 use proptest::prelude::*;
-use rayon::ThreadPoolBuilder;
 use stampnet_gemm::{Epilogue, GemmPlan, Matrix, MatrixMut, gemm, gemm_parallel};
 use stampnet_simd::Level;
 use stampnet_tensor::{Purpose, RandomStream};
+use stampnet_testkit::on_threads;
 
 /// How a matrix lies in memory.
 #[derive(Clone, Copy, Debug)]
@@ -137,10 +137,9 @@ fn any_number_of_threads_gives_the_same_bits() {
     let mut normal = |len: usize| (0..len).map(|_| random.normal()).collect::<Vec<_>>();
     let (a, b) = (normal(m * k), normal(k * n));
     let [one, two, five] = [1, 2, 5].map(|threads| {
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
         let mut c = vec![f32::NAN; m * n];
         let (a, b) = (Matrix::row_major(&a, m, k), Matrix::row_major(&b, k, n));
-        pool.install(|| gemm_parallel(a, b, 0.0, MatrixMut::row_major(&mut c, m, n)));
+        on_threads(threads, || gemm_parallel(a, b, 0.0, MatrixMut::row_major(&mut c, m, n)));
         c
     });
     assert_eq!(one, two);
@@ -149,6 +148,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 
 /// Shapes that do not fit are a caller's broken promise, caught before memory is touched.
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "catches panics")]
 fn wrong_shapes_panic_with_the_rule() {
     let message = |f: fn()| {
         let payload = std::panic::catch_unwind(f).expect_err("it panics");

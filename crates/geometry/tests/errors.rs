@@ -137,31 +137,29 @@ fn sizes_beyond_memory_are_refused_before_they_overflow() {
             usize::MAX
         )
     );
+    let most = 1 << (usize::BITS - 4);
+    let side = 1 << (usize::BITS / 2 + 2);
     let cases = [
         (
-            ConvGeometry::new(Nhwc { h: 1 << 40, w: 1 << 40, ..INPUT }, &ConvOptions::new(1, 1)).unwrap_err(),
+            ConvGeometry::new(Nhwc { h: side, w: side, ..INPUT }, &ConvOptions::new(1, 1)).unwrap_err(),
             "padded input",
-            format!("[2, {}, {}, 4]", 1_u64 << 40, 1_u64 << 40),
+            format!("[2, {side}, {side}, 4]"),
         ),
+        (ConvGeometry::new(INPUT, &ConvOptions::new(most, 1)).unwrap_err(), "weight", format!("[1, 4, {most}]")),
         (
-            ConvGeometry::new(INPUT, &ConvOptions::new(1 << 60, 1)).unwrap_err(),
-            "weight",
-            format!("[1, 4, {}]", 1_u64 << 60),
-        ),
-        (
-            ConvGeometry::new(INPUT, &ConvOptions::new(1, 1 << 40).padding(Padding::Same)).unwrap_err(),
+            ConvGeometry::new(INPUT, &ConvOptions::new(1, side).padding(Padding::Same)).unwrap_err(),
             "kernel",
-            format!("[{}, {}]", 1_u64 << 40, 1_u64 << 40),
+            format!("[{side}, {side}]"),
         ),
         (
-            PoolGeometry::new(Nhwc { n: 1 << 60, ..INPUT }, &PoolOptions::new(2)).unwrap_err(),
+            PoolGeometry::new(Nhwc { n: most, ..INPUT }, &PoolOptions::new(2)).unwrap_err(),
             "padded input",
-            format!("[{}, 5, 6, 4]", 1_u64 << 60),
+            format!("[{most}, 5, 6, 4]"),
         ),
         (
-            ConvGeometry::new(INPUT, &ConvOptions::new(1, 1)).expect("it fits").with_batch(1 << 60).unwrap_err(),
+            ConvGeometry::new(INPUT, &ConvOptions::new(1, 1)).expect("it fits").with_batch(most).unwrap_err(),
             "padded input",
-            format!("[{}, 5, 6, 4]", 1_u64 << 60),
+            format!("[{most}, 5, 6, 4]"),
         ),
     ];
     for (error, what, factors) in cases {

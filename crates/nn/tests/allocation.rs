@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use stampnet_data::TensorSet;
 use stampnet_nn::{Adam, BatchLog, Callback, Control, FitOptions, Loss, models};
 use stampnet_tensor::{Shape, Tensor};
+use stampnet_testkit::on_threads;
 
 /// Counts allocations of all threads.
 struct Counting;
@@ -51,8 +52,7 @@ fn a_training_step_allocates_nothing() {
     let mut counts = Counts { after: [0; 16], batches: 0 };
     // Inside a pool, since rayon allocates where work is handed over from outside. One thread, since with more of them a
     // thread may run its first task of a kind, for which it makes its scratch memory, at any step.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    pool.install(|| {
+    on_threads(1, || {
         let mut model = models::book_cnn().build(1).unwrap();
         model.compile(Adam::default(), Loss::SparseCategoricalCrossentropy).unwrap();
         // Five batches of 4 are the first epoch, in which operations are recorded and the optimizer makes its moments.

@@ -1,6 +1,5 @@
 //! Batches large enough to be shared among threads, and windows large enough to lose digits.
 
-use rayon::ThreadPoolBuilder;
 use stampnet_geometry::{Nhwc, PoolGeometry};
 use stampnet_pool::{
     AverageForward, AverageGradInput, MaxForward, MaxGradInput, average_forward, average_grad_input, max_forward,
@@ -8,7 +7,7 @@ use stampnet_pool::{
 };
 use stampnet_simd::Level;
 use stampnet_testkit::compare::{Axes, Scale, same_bits, within};
-use stampnet_testkit::{Fill, PoolProblem};
+use stampnet_testkit::{Fill, PoolProblem, on_threads};
 
 /// Everything that the four passes write.
 #[derive(PartialEq)]
@@ -54,10 +53,7 @@ fn any_number_of_threads_gives_the_same_bits_as_the_definition() {
         let input = Fill::Reals.vec(1, 0, g.input().len());
         let grad_output = Fill::Reals.vec(1, 1, g.output().len());
         let level = Level::best();
-        let run = |threads| {
-            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| all_passes(&g, level, &input, &grad_output))
-        };
+        let run = |threads| on_threads(threads, || all_passes(&g, level, &input, &grad_output));
         let one = run(1);
         for threads in [2, 5] {
             assert!(run(threads) == one, "{text}: {threads} threads and one differ");

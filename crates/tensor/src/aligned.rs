@@ -137,6 +137,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(target_family = "wasm", ignore = "starts threads")]
     fn threads_share_and_receive_arrays() {
         let mut array = AlignedVec::<u32>::zeroed(100);
         std::thread::scope(|scope| {

@@ -63,9 +63,11 @@ impl Temporary {
     /// Creates a file in `folder` under a name that no other thread or process uses.
     fn create_in(folder: &Path) -> io::Result<(File, Self)> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
+        // WebAssembly has no processes to tell apart.
+        let process = if cfg!(target_family = "wasm") { 0 } else { process::id() };
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".stampnet-{}-{count}.tmp", process::id()));
+            let path = folder.join(format!(".stampnet-{process}-{count}.tmp"));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok((file, Self { path: Some(path) })),
                 // Left by a process that had this number and was killed.
@@ -104,6 +106,7 @@ fn sync_folder(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stampnet_testkit::temporary_folder;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("the folder exists");
@@ -116,7 +119,7 @@ mod tests {
 
     #[test]
     fn creates_and_replaces_and_leaves_nothing_else() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = temporary_folder();
         let path = folder.path().join("model.json");
         for contents in [b"the first, longer contents".as_slice(), b"second", b""] {
             replace_file(&path, contents).expect("the folder is writable");
@@ -129,14 +132,14 @@ mod tests {
     fn a_bare_name_lands_in_the_current_folder() {
         let error = replace(Path::new(""), |_| Ok(())).expect_err("no name");
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        let name = format!("stampnet-bare-name-{}.tmp", process::id());
-        replace_file(Path::new(&name), b"x").expect("tests run in a writable folder");
+        let name = Path::new("stampnet-bare-name.tmp");
+        replace_file(name, b"x").expect("tests run in a writable folder");
         fs::remove_file(name).expect("the file is there");
     }
 
     #[test]
     fn a_failed_write_keeps_the_old_file_and_removes_the_new() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = temporary_folder();
         let path = folder.path().join("weights");
         replace_file(&path, b"old").expect("the folder is writable");
         let error = replace_file_with(&path, |file| {
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_folder_is_no_target_and_a_missing_folder_is_named() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = temporary_folder();
         let target = folder.path().join("folder");
         fs::create_dir(&target).expect("the folder is writable");
         let text = replace_file(&target, b"x").expect_err("a folder cannot become a file").to_string();
@@ -164,8 +167,9 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(target_family = "wasm", ignore = "starts threads")]
     fn threads_that_replace_one_file_leave_one_of_their_contents() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = temporary_folder();
         let path = folder.path().join("shared");
         std::thread::scope(|scope| {
             for byte in 0..4_u8 {

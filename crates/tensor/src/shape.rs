@@ -128,7 +128,7 @@ mod tests {
     fn more_elements_than_memory_holds_are_refused() {
         let max = isize::MAX as usize / 64;
         assert_eq!(Shape::new(&[max]).expect("the largest shape").len(), max);
-        for dims in [[max + 1, 1], [usize::MAX, usize::MAX], [1 << 32, 1 << 32], [0, usize::MAX]] {
+        for dims in [[max + 1, 1], [usize::MAX, usize::MAX], [1 << (usize::BITS / 2); 2], [0, usize::MAX]] {
             let text = Shape::new(&dims).expect_err("too large").to_string();
             assert_eq!(text, format!("a tensor has at most {max} elements; received the shape {dims:?}"));
         }
@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_shape_is_its_dimensions(dims in prop::collection::vec(0_usize..50, 0..=MAX_RANK)) {
+        fn a_shape_is_its_dimensions(dims in prop::collection::vec(0_usize..18, 0..=MAX_RANK)) {
             let shape = Shape::new(&dims).expect("small");
             prop_assert_eq!(shape.dims(), dims.as_slice());
             prop_assert_eq!(&*shape, dims.as_slice());

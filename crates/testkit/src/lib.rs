@@ -20,8 +20,12 @@
 pub mod compare;
 mod descriptor;
 mod fill;
+mod folder;
 mod problem;
 pub mod strategy;
+mod threads;
 
 pub use fill::Fill;
+pub use folder::temporary_folder;
 pub use problem::{ConvOperands, ConvProblem, PoolProblem};
+pub use threads::on_threads;

@@ -6,6 +6,7 @@ use crate::common::{bits, uniform};
 use safetensors::tensor::{Dtype, TensorView};
 use stampnet_nn::layers::{BatchNormalization, Dense};
 use stampnet_nn::{Model, Sequential, models};
+use stampnet_testkit::temporary_folder;
 
 fn small() -> Model {
     let mut model = Sequential::new(3).add(Dense::new(2)).add(BatchNormalization::new()).build(9).unwrap();
@@ -19,7 +20,7 @@ fn refusal(bytes: &[u8]) -> String {
 
 #[test]
 fn a_model_comes_back_bit_for_bit() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temporary_folder();
     for (i, mut model) in [small(), models::book_cnn().build(3).unwrap()].into_iter().enumerate() {
         let path = folder.path().join(format!("{i}.safetensors"));
         model.save(&path).unwrap();
@@ -113,7 +114,7 @@ fn weights_that_do_not_fit_are_named() {
 
 #[test]
 fn errors_name_the_file() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temporary_folder();
     let path = folder.path().join("model.safetensors");
     let text = Model::load(&path).expect_err("there is no file").to_string();
     assert!(text.starts_with(&format!("cannot read '{}': ", path.display())), "{text}");

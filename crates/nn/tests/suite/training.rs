@@ -9,6 +9,7 @@ use stampnet_nn::{
     Sequential, Sgd, TrainLog,
 };
 use stampnet_tensor::Tensor;
+use stampnet_testkit::on_threads;
 
 /// A small network with everything that is random or keeps state.
 fn network(seed: u64) -> Model {
@@ -81,8 +82,7 @@ fn a_seed_gives_the_same_weights_on_any_number_of_threads() {
     let bars = Bars::new(75);
     let data = TensorSet::new(bars.images.view(), bars.labels.view()).unwrap();
     let train = |threads: usize, seed: u64| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        on_threads(threads, || {
             let mut model = network(seed);
             model.fit(&data, FitOptions::new(2).batch_size(20).validation_split(0.2)).unwrap();
             bits(&model)
