@@ -1,6 +1,7 @@
-"""Writes the cases: `python crates/conformance/generate`, or only those of the classes that are named after it.
+"""Writes the cases: `python crates/conformance/generate`, or only those that are named after it.
 
-See requirements.txt for the versions. The files come out the same each time.
+Names are those of Keras's layer classes, `training`, `onnx` and `torch`. See requirements.txt for the versions. The files come
+out the same each time.
 """
 
 import os
@@ -22,6 +23,7 @@ import pooling
 import randomizing
 import shaping
 import store
+import training
 from draw import Draw
 
 FAMILIES = [convolution, pooling, shaping, merging, normalizing, activating, randomizing]
@@ -31,12 +33,38 @@ def main(names):
     # Keras on JAX turns what it promotes to double precision back to single, as JAX does by default.
     keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
     keras.config.set_floatx("float64")
-    known = {name: cases for family in FAMILIES for name, cases in family.FAMILY.items()}
-    about = {"keras": keras.__version__, "backend": "jax", "computed_in": "float64"}
-    for name in names or known:
+    writers = {name: layer_writer(name, cases) for family in FAMILIES for name, cases in family.FAMILY.items()}
+    writers["training"] = lambda: store.write("training", about(), *training.cases())
+    writers["onnx"] = nodes
+    writers["torch"] = second_opinions
+    for name in names or writers:
+        writers[name]()
+
+
+def about():
+    return {"keras": keras.__version__, "backend": "jax", "computed_in": "float64"}
+
+
+def layer_writer(name, cases):
+    def write():
         draw = Draw(name)
-        entries, arrays = zip(*[case.run(draw) for case in known[name](draw)])
-        store.write(name, about, entries, arrays)
+        entries, arrays = zip(*[case.run(draw) for case in cases(draw)])
+        store.write(f"keras/{name}", about(), entries, arrays)
+
+    return write
+
+
+def nodes():
+    # Large packages are loaded when they are needed.
+    import onnx_nodes
+
+    onnx_nodes.write()
+
+
+def second_opinions():
+    import torch_cases
+
+    torch_cases.write()
 
 
 main(sys.argv[1:])

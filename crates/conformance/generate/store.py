@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
-CASES = Path(__file__).parent.parent / "cases" / "keras"
+CASES = Path(__file__).parent.parent / "cases"
 
 
 def write(name, about, entries, arrays):
-    """Writes `cases/<name>.safetensors.gz`. The arrays of case i are called `i.input.0` and so on."""
+    """Writes `cases/<name>.safetensors.gz`, where the name has a folder. The arrays of case i are called `i.input.0` and so on."""
     index = json.dumps({"about": about, "cases": entries}, separators=(",", ":"))
     tensors = {
         f"{i}.{key}": np.ascontiguousarray(array) for i, own in enumerate(arrays) for key, array in own.items()

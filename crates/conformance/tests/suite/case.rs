@@ -5,13 +5,14 @@ use std::sync::Arc;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stampnet_autograd::{Mode, Tape, Var};
+use stampnet_autograd::Mode;
 use stampnet_nn::layers::{deserialize, serialize};
-use stampnet_nn::{Built, Call, Layer, LayerError};
-use stampnet_tensor::{Shape, Tensor, View};
+use stampnet_nn::{Layer, LayerError};
+use stampnet_tensor::{Tensor, View};
 
-use crate::compare::{config_difference, difference};
+use crate::compare::{TOLERANCE, config_difference, difference};
 use crate::file;
+use crate::recorded::{Recorded, build};
 
 /// What the index says of a case. Its tensors are called `<number>.<name>`.
 #[derive(Deserialize)]
@@ -34,9 +35,6 @@ pub(crate) enum Outcome {
     /// What differs.
     Failed(Vec<String>),
 }
-
-/// The common bound, relative to the largest magnitude in a tensor.
-const TOLERANCE: f32 = 1e-5;
 
 /// A case with its numbers.
 pub(crate) struct Case<'a> {
@@ -83,7 +81,7 @@ impl Case<'_> {
 
     fn compute(&self, layer: &Arc<dyn Layer>, failures: &mut Vec<String>) -> Result<(), LayerError> {
         let inputs = self.inputs();
-        let built = build(layer, &inputs)?;
+        let built = build(&**layer, &inputs)?;
         let names: Vec<_> = built.weights.iter().map(|weight| weight.name).collect();
         if names != self.entry.weights {
             failures.push(format!("the weights are {names:?}, expected {:?}", self.entry.weights));
@@ -91,7 +89,9 @@ impl Case<'_> {
         }
         let mode = if self.entry.training { Mode::Training } else { Mode::Inference };
         let want = self.tensor("output").expect("every output is stored");
-        let output = self.record(layer, &built, inputs.clone(), mode)?;
+        let weights = names.iter().map(|name| self.tensor(&format!("weight.{name}")).expect("every weight is stored"));
+        let weights: Vec<Tensor> = weights.collect();
+        let output = Recorded::new(&**layer, &built, inputs.clone(), weights.clone(), mode)?;
         let mut check = |what: &str, got: View<'_>, want: View<'_>| {
             let tolerance = self.entry.tolerance.unwrap_or(TOLERANCE);
             failures.extend(difference(got, want, tolerance).map(|text| format!("{what} {text}")));
@@ -108,7 +108,7 @@ impl Case<'_> {
         }
         let Some(seed) = self.tensor("grad_output") else { return Ok(()) };
         // A layer that works in training as in inference is recorded for training to have gradients.
-        let mut recorded = self.record(layer, &built, inputs, Mode::Training)?;
+        let mut recorded = Recorded::new(&**layer, &built, inputs, weights, Mode::Training)?;
         recorded.backward(seed);
         for (i, &x) in recorded.inputs.iter().enumerate() {
             let want = self.tensor(&format!("grad_input.{i}")).expect("every input has a gradient");
@@ -120,55 +120,5 @@ impl Case<'_> {
             }
         }
         Ok(())
-    }
-
-    fn record(
-        &self,
-        layer: &Arc<dyn Layer>,
-        built: &Built,
-        inputs: Vec<Tensor>,
-        mode: Mode,
-    ) -> Result<Recorded, LayerError> {
-        let mut tape = Tape::new(mode);
-        let inputs: Vec<Var> = inputs.into_iter().map(|input| tape.variable(input)).collect();
-        let mut weights = Vec::new();
-        for spec in &built.weights {
-            let value = self.tensor(&format!("weight.{}", spec.name)).expect("every weight is stored");
-            weights.push(if spec.trainable { tape.variable(value) } else { tape.state(value) });
-        }
-        let call = Call { x: inputs[0], inputs: &inputs, weights: &weights, position: 0, logits: false };
-        let y = layer.call(&mut tape, &call)?;
-        Ok(Recorded { tape, inputs, weights, y })
-    }
-}
-
-fn build(layer: &Arc<dyn Layer>, inputs: &[Tensor]) -> Result<Built, LayerError> {
-    let samples: Result<Vec<Shape>, _> = inputs.iter().map(|input| Shape::new(&input.dims()[1..])).collect();
-    layer.build_many(&samples?)
-}
-
-/// A layer on a tape.
-struct Recorded {
-    tape: Tape,
-    inputs: Vec<Var>,
-    weights: Vec<Var>,
-    y: Var,
-}
-
-impl Recorded {
-    /// Gives the output the gradient `seed`.
-    fn backward(&mut self, seed: Tensor) {
-        let seed = self.tape.input(seed);
-        let weighted = self.tape.mul(self.y, seed).expect("the gradient has the output's shape");
-        let total = self.tape.sum(weighted).expect("a sum of numbers");
-        self.tape.backward(total).expect("a tape for training");
-    }
-
-    /// A gradient; zeros if none was given.
-    fn grad(&self, var: Var) -> Tensor {
-        match self.tape.grad(var) {
-            Some(grad) => Tensor::from_vec(grad.dims(), grad.data().to_vec()).expect("a tensor's numbers"),
-            None => Tensor::zeros(self.tape.shape(var)),
-        }
     }
 }

@@ -3,6 +3,9 @@
 use serde_json::Value;
 use stampnet_tensor::View;
 
+/// The common bound, relative to the largest magnitude in a tensor.
+pub(crate) const TOLERANCE: f32 = 1e-5;
+
 /// Says how `got` differs from `want` by more than `tolerance` times the largest magnitude in `want`, or nothing.
 ///
 /// A tensor of tiny numbers is held to `tolerance * FLOOR`: numbers around 1 went in, and what cancels leaves their rounding.

@@ -17,7 +17,7 @@ pub(crate) struct CaseFile {
 }
 
 impl CaseFile {
-    /// Reads `cases/<name>.safetensors.gz`.
+    /// Reads `cases/<name>.safetensors.gz`; the name may have a folder.
     pub(crate) fn read(name: &str) -> Self {
         let path = folder().join(format!("{name}{ENDING}"));
         let packed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -51,17 +51,21 @@ pub(crate) fn tensor(tensors: &SafeTensors<'_>, name: &str, unit: f32) -> Option
     Some(Tensor::from_vec(view.shape(), values).expect("as many numbers as the shape says"))
 }
 
-/// The names of all files whose cases are layers of Keras.
+/// All files whose cases are layers of Keras.
 pub(crate) fn layer_files() -> Vec<String> {
-    let entries = fs::read_dir(folder()).expect("the folder of cases");
+    let entries = fs::read_dir(folder().join(LAYERS)).expect("the folder of cases");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name in ASCII"));
-    let mut names: Vec<String> = names.filter_map(|name| Some(name.strip_suffix(ENDING)?.to_owned())).collect();
+    let mut names: Vec<String> =
+        names.filter_map(|name| Some(format!("{LAYERS}/{}", name.strip_suffix(ENDING)?))).collect();
     names.sort();
     names
 }
 
 const ENDING: &str = ".safetensors.gz";
 
+/// The folder of those files.
+const LAYERS: &str = "keras";
+
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/keras")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
 }

@@ -65,9 +65,10 @@ const NOT_YET: &[(&str, usize)] = &[
 #[test]
 fn layers_compute_what_keras_computes() {
     let mut report = String::new();
-    for name in layer_files() {
+    for path in layer_files() {
+        let name = path.rsplit('/').next().expect("a part").to_owned();
         let pending = NOT_YET.iter().find(|(layer, _)| *layer == name).map_or(0, |&(_, count)| count);
-        let file = CaseFile::read(&name);
+        let file = CaseFile::read(&path);
         let (tensors, entries) = (file.tensors(), file.entries::<Entry>());
         let mut failures = Failures::default();
         for (number, entry) in entries.iter().enumerate() {

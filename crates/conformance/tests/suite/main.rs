@@ -4,3 +4,6 @@ mod case;
 mod compare;
 mod file;
 mod keras_layers;
+mod onnx;
+mod onnx_operators;
+mod recorded;
