@@ -40,6 +40,7 @@
 
 mod algorithm;
 mod bands;
+mod bf16;
 mod bias;
 mod depthwise;
 mod direct;
@@ -56,6 +57,7 @@ mod scratch;
 mod winograd;
 
 pub use algorithm::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
+pub use bf16::{Bf16ConvPlan, Bf16Forward, Bf16GradInput, Bf16GradWeight};
 pub use bias::grad_bias;
 pub use error::ConvError;
 pub use plan::{ConvPlan, algorithms};

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 
+use half::bf16;
 use stampnet_tensor::AlignedVec;
 
 thread_local! {
@@ -25,6 +26,11 @@ pub(crate) fn with<R>(len: usize, use_it: impl FnOnce(&mut [f32]) -> R) -> R {
     let result = use_it(&mut buffer[..len]);
     FREE.with_borrow_mut(|free| free.push(buffer));
     result
+}
+
+/// As [`with`], for bfloat16.
+pub(crate) fn with_bf16<R>(len: usize, use_it: impl FnOnce(&mut [bf16]) -> R) -> R {
+    with(len.div_ceil(2), |buffer| use_it(&mut bytemuck::cast_slice_mut(buffer)[..len]))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! assert_eq!(c, [6.0, 15.0]);
 //! ```
 
+pub mod bf16;
 mod matrix;
 mod product;
 mod tiled;

@@ -12,10 +12,10 @@ mod accumulate;
 mod correlate;
 mod dot;
 pub(crate) mod grad_weight;
-mod pack;
+pub(crate) mod pack;
 pub(crate) mod pad;
 pub(crate) mod product;
-mod sweep;
+pub(crate) mod sweep;
 
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;

@@ -7,14 +7,14 @@ use rayon::prelude::*;
 
 /// Which taps of an axis a sweep uses, in its order: `first`, `first + step`, and so on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TapOrder {
-    pub(super) first: usize,
-    pub(super) step: isize,
-    pub(super) count: usize,
+pub(crate) struct TapOrder {
+    pub(crate) first: usize,
+    pub(crate) step: isize,
+    pub(crate) count: usize,
 }
 
 impl TapOrder {
-    const fn tap(&self, i: usize) -> usize {
+    pub(crate) const fn tap(&self, i: usize) -> usize {
         self.first.wrapping_add_signed(i as isize * self.step)
     }
 }

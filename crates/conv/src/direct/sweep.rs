@@ -22,13 +22,13 @@ pub(crate) struct AxisSweep {
     /// Padding before the image.
     pub(crate) before: usize,
     /// Padded cells from one step to the next.
-    pub(super) stride: usize,
+    pub(crate) stride: usize,
     /// Target cells per step, one for each phase.
-    pub(super) phases: usize,
+    pub(crate) phases: usize,
     /// Padded cells that one step of any phase can touch. `n` steps touch `(n - 1) * stride + reach`.
-    pub(super) reach: usize,
+    pub(crate) reach: usize,
     /// Padded cells from one tap to the next.
-    pub(super) tap_step: usize,
+    pub(crate) tap_step: usize,
     /// The window that is swept.
     axis: Axis,
     /// Whether this is the input's gradient.
@@ -37,11 +37,11 @@ pub(crate) struct AxisSweep {
 
 /// The cells of one remainder along one axis.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AxisPhase {
+pub(crate) struct AxisPhase {
     /// Padded cell under the first tap of the first step.
-    pub(super) origin: usize,
+    pub(crate) origin: usize,
     /// The taps, in the order of the padded cells.
-    pub(super) taps: TapOrder,
+    pub(crate) taps: TapOrder,
 }
 
 impl AxisPhase {
@@ -53,7 +53,7 @@ impl AxisPhase {
 
 impl AxisSweep {
     /// The forward pass: reads the input, writes the output.
-    pub(super) const fn forward(axis: &Axis) -> Self {
+    pub(crate) const fn forward(axis: &Axis) -> Self {
         Self {
             image: axis.input(),
             target: axis.output(),
@@ -68,7 +68,7 @@ impl AxisSweep {
     }
 
     /// The input's gradient: reads the output's gradient, writes the input's. Stride or dilation must be 1.
-    pub(super) fn grad_input(axis: &Axis) -> Self {
+    pub(crate) fn grad_input(axis: &Axis) -> Self {
         let mut sweep = Self {
             image: axis.output(),
             target: axis.input(),
@@ -89,7 +89,7 @@ impl AxisSweep {
     }
 
     /// Phase `a` of [`phases`](Self::phases).
-    pub(super) const fn phase(&self, a: usize) -> AxisPhase {
+    pub(crate) const fn phase(&self, a: usize) -> AxisPhase {
         if !self.reversed {
             return AxisPhase { origin: 0, taps: TapOrder { first: 0, step: 1, count: self.axis.kernel() } };
         }
@@ -114,12 +114,12 @@ impl AxisSweep {
     }
 
     /// Steps of phase `a` within the first `target` cells.
-    pub(super) const fn steps(&self, a: usize, target: usize) -> usize {
+    pub(crate) const fn steps(&self, a: usize, target: usize) -> usize {
         target.saturating_sub(a).div_ceil(self.phases)
     }
 
     /// Padded cells that the steps over `target` cells touch.
-    pub(super) const fn padded(&self, target: usize) -> usize {
+    pub(crate) const fn padded(&self, target: usize) -> usize {
         (self.steps(0, target) - 1) * self.stride + self.reach
     }
 }
