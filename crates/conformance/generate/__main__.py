@@ -23,7 +23,6 @@ import pooling
 import randomizing
 import shaping
 import store
-import training
 from draw import Draw
 
 FAMILIES = [convolution, pooling, shaping, merging, normalizing, activating, randomizing]
@@ -34,7 +33,7 @@ def main(names):
     keras.src.backend.common.dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
     keras.config.set_floatx("float64")
     writers = {name: layer_writer(name, cases) for family in FAMILIES for name, cases in family.FAMILY.items()}
-    writers["training"] = lambda: store.write("training", about(), *training.cases())
+    writers["training"] = curves
     writers["onnx"] = nodes
     writers["torch"] = second_opinions
     for name in names or writers:
@@ -52,6 +51,13 @@ def layer_writer(name, cases):
         store.write(f"keras/{name}", about(), entries, arrays)
 
     return write
+
+
+def curves():
+    # Its optimizers take Keras's precision when they are made.
+    import training
+
+    store.write("training", about(), *training.cases())
 
 
 def nodes():

@@ -155,7 +155,7 @@ def cases():
                 "kind": kind,
                 "model": json.loads(description),
                 "optimizer": described(optimizer),
-                "loss": losses.serialize(loss),
+                "loss": described_loss(loss),
                 "unit": UNIT,
                 "batch": BATCH,
             }
@@ -168,6 +168,14 @@ def described(optimizer):
     """What Keras writes, under a name that does not count optimizers."""
     written = json.loads(json.dumps(optimizers.serialize(optimizer), default=float))
     written["config"]["name"] = written["class_name"].lower()
+    return written
+
+
+def described_loss(loss):
+    """What Keras writes, and the number that it forgets."""
+    written = losses.serialize(loss)
+    if isinstance(loss, losses.Huber):
+        written["config"]["delta"] = loss._fn_kwargs["delta"]
     return written
 
 

@@ -7,3 +7,5 @@ mod keras_layers;
 mod onnx;
 mod onnx_operators;
 mod recorded;
+mod training;
+mod training_objects;
