@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{away_from_zero, batch_norm, labels, random};
+use common::{away_from_zero, batch_norm, fixed_batch_norm, labels, random};
 use proptest::prelude::*;
 use stampnet_autograd::{AutogradError, Tape, Targets, Var, check_gradients};
 use stampnet_conv::Activation;
@@ -115,9 +115,11 @@ proptest! {
         prop_assume!(x.shape().len() / channels >= 4);
         let (gamma, beta) = (random(&[channels], seed ^ 1), random(&[channels], seed ^ 2));
         check(&[x.clone(), gamma.clone(), beta.clone()], |tape, v| batch_norm(tape, v[0], Some(v[1]), Some(v[2])))?;
-        check(&[x.clone(), gamma], |tape, v| batch_norm(tape, v[0], Some(v[1]), None))?;
-        check(&[x.clone(), beta], |tape, v| batch_norm(tape, v[0], None, Some(v[1])))?;
-        check_one(x, |tape, x| batch_norm(tape, x, None, None))?;
+        check(&[x.clone(), gamma.clone()], |tape, v| batch_norm(tape, v[0], Some(v[1]), None))?;
+        check(&[x.clone(), beta.clone()], |tape, v| batch_norm(tape, v[0], None, Some(v[1])))?;
+        check_one(x.clone(), |tape, x| batch_norm(tape, x, None, None))?;
+        check(&[x.clone(), gamma, beta], |tape, v| fixed_batch_norm(tape, v[0], Some(v[1]), Some(v[2])))?;
+        check_one(x, |tape, x| fixed_batch_norm(tape, x, None, None))?;
     }
 
     #[test]

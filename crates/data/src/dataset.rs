@@ -22,6 +22,17 @@ pub trait Dataset: Sync {
     /// The shape of one target, without the batch axis: `()` for a class label.
     fn target_shape(&self) -> Shape;
 
+    /// The shapes of the inputs that a sample consists of, for models with several: the row of a sample holds one after the
+    /// other. By default there is one, of [`sample_shape`](Self::sample_shape).
+    fn sample_shapes(&self) -> Vec<Shape> {
+        vec![self.sample_shape()]
+    }
+
+    /// As [`sample_shapes`](Self::sample_shapes), of the targets.
+    fn target_shapes(&self) -> Vec<Shape> {
+        vec![self.target_shape()]
+    }
+
     /// The number of classes, if the targets are class labels; every label is below it.
     fn classes(&self) -> Option<usize>;
 
@@ -162,6 +173,14 @@ impl Dataset for Subset<'_> {
         self.dataset.target_shape()
     }
 
+    fn sample_shapes(&self) -> Vec<Shape> {
+        self.dataset.sample_shapes()
+    }
+
+    fn target_shapes(&self) -> Vec<Shape> {
+        self.dataset.target_shapes()
+    }
+
     fn classes(&self) -> Option<usize> {
         self.dataset.classes()
     }
@@ -175,7 +194,7 @@ impl Dataset for Subset<'_> {
 }
 
 /// The number of rows and the shape of one.
-fn split_rows(what: &'static str, view: View<'_>) -> Result<(usize, Shape), DataError> {
+pub(crate) fn split_rows(what: &'static str, view: View<'_>) -> Result<(usize, Shape), DataError> {
     let empty = DataError::Empty { what, shape: view.shape() };
     let Some((&n, dims)) = view.dims().split_first() else { return Err(empty) };
     if view.data().is_empty() {
@@ -189,7 +208,7 @@ pub(crate) fn check_count(n: usize) -> Result<(), DataError> {
     if u32::try_from(n).is_ok() { Ok(()) } else { Err(DataError::TooMany { received: n }) }
 }
 
-fn check_finite(what: &'static str, view: View<'_>, row_len: usize) -> Result<(), DataError> {
+pub(crate) fn check_finite(what: &'static str, view: View<'_>, row_len: usize) -> Result<(), DataError> {
     match view.data().iter().position(|value| !value.is_finite()) {
         None => Ok(()),
         Some(at) => {

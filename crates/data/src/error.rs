@@ -31,6 +31,20 @@ pub enum DataError {
         /// Targets received.
         targets: usize,
     },
+    /// Inputs and targets of different lengths.
+    #[error("all inputs and targets must have the same number of rows; received {first} and {other}")]
+    RowCounts {
+        /// Rows of the first input.
+        first: usize,
+        /// Rows of another input or target.
+        other: usize,
+    },
+    /// No inputs or no targets.
+    #[error("a data set must have at least one {what}; received none")]
+    NoParts {
+        /// `sample` or `target`.
+        what: &'static str,
+    },
     /// NaN or an infinity.
     #[error(
         "{what}s must be finite numbers; {what} {index} holds {value} at position {position}; \

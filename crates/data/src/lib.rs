@@ -29,6 +29,7 @@ mod error;
 mod folder;
 mod idx;
 mod images;
+mod multi_set;
 
 pub use batches::{gather, order, split};
 pub use dataset::{Dataset, Subset, TensorSet};
@@ -36,3 +37,4 @@ pub use error::DataError;
 pub use folder::IdxFolder;
 pub use idx::{Idx, IdxError};
 pub use images::{ImageSet, PIXEL_SCALE};
+pub use multi_set::MultiSet;

@@ -57,11 +57,41 @@ pub enum ConfigError {
         /// "; did you mean 'Conv2D'?", or the list of classes.
         hint: String,
     },
-    /// A model that is not a plain stack of layers.
-    #[error("the model's class must be 'Sequential'; received '{class}'")]
-    NotSequential {
+    /// A document of another kind.
+    #[error("the model's class must be {expected}; received '{class}'")]
+    Class {
+        /// The classes that can be read.
+        expected: &'static str,
         /// The class.
         class: String,
+    },
+    /// A connection to a layer that is not there.
+    #[error("{place}: an input comes from the layer '{layer}', which the model lacks{hint}")]
+    NoSuchLayer {
+        /// The layer, or "the model config".
+        place: String,
+        /// The layer that is missing.
+        layer: String,
+        /// "; did you mean 'conv2d'?", or empty.
+        hint: String,
+    },
+    /// A connection to a call that is not there.
+    #[error("{place}: an input comes from call {call} of the layer '{layer}', whose {calls} calls are counted from 0")]
+    NoSuchCall {
+        /// The layer, or "the model config".
+        place: String,
+        /// The layer that is called.
+        layer: String,
+        /// The call.
+        call: usize,
+        /// The number of its calls.
+        calls: usize,
+    },
+    /// Layers in a circle.
+    #[error("a model must have no circles; {place} depends on its own output")]
+    Cycle {
+        /// The layer.
+        place: String,
     },
     /// A model that does not say what it takes.
     #[error(

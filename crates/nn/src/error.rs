@@ -6,7 +6,6 @@ use stampnet_tensor::Shape;
 
 use crate::config::ConfigError;
 use crate::model::ModelFileError;
-use crate::sequential::Named;
 
 /// A shape with a batch axis of any size, as Keras prints it: `(None, 28, 28, 1)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +114,12 @@ pub enum LayerError {
 #[derive(Debug, thiserror::Error)]
 pub enum NnError {
     /// A layer that cannot take its input.
-    #[error("layer {layer}, input {}: {source}", BatchShape(**input))]
+    #[error("layer {layer}, {} {}: {source}", if inputs.len() == 1 { "input" } else { "inputs" }, shapes(inputs))]
     Layer {
         /// Name and class: `conv2d_1 (Conv2D)`.
         layer: String,
-        /// The shape of its input, without the batch axis.
-        input: Box<Shape>,
+        /// The shapes of its inputs, without the batch axis.
+        inputs: Vec<Shape>,
         /// What is wrong.
         source: Box<LayerError>,
     },
@@ -135,6 +134,54 @@ pub enum NnError {
     NoLayers {
         /// The model's name.
         model: String,
+    },
+    /// A model without inputs or outputs.
+    #[error("a model needs at least one input and one output; '{model}' has none")]
+    NoEnds {
+        /// The model's name.
+        model: String,
+    },
+    /// Something else where an input should be.
+    #[error("the inputs of a model must be made by input(shape); '{model}' is given the output of a layer, {class}")]
+    NotAnInput {
+        /// The model's name.
+        model: String,
+        /// The layer's class.
+        class: &'static str,
+    },
+    /// An input that is listed more than once.
+    #[error("every input of a model must be given once; '{model}' is given one twice")]
+    InputTwice {
+        /// The model's name.
+        model: String,
+    },
+    /// An input that is not listed.
+    #[error(
+        "a model must be given every input that its outputs depend on; '{model}' lacks the input '{name}' of shape {}",
+        BatchShape(**shape)
+    )]
+    InputMissing {
+        /// The model's name.
+        model: String,
+        /// The input's name.
+        name: String,
+        /// Its shape, without the batch axis.
+        shape: Box<Shape>,
+    },
+    /// A layer that is used twice, on inputs that need different weights.
+    #[error(
+        "a layer that is used twice has one set of weights; layer {layer} has the weight '{weight}' of shape {known}, and \
+         needs {now} for its other input"
+    )]
+    Shared {
+        /// Name and class of the layer.
+        layer: String,
+        /// The weight.
+        weight: &'static str,
+        /// Its shape at the layer's first use.
+        known: Box<Shape>,
+        /// The shape that another use needs.
+        now: Box<Shape>,
     },
     /// Two layers of one name.
     #[error("every layer of a model must have its own name; two are called '{name}'")]
@@ -192,8 +239,8 @@ pub enum NnError {
 }
 
 impl NnError {
-    pub(crate) fn layer(layer: &Named, input: Shape, source: LayerError) -> Self {
-        Self::Layer { layer: layer.label(), input: input.into(), source: source.into() }
+    pub(crate) fn layer(layer: String, inputs: &[Shape], source: LayerError) -> Self {
+        Self::Layer { layer, inputs: inputs.to_vec(), source: source.into() }
     }
 }
 
@@ -244,15 +291,55 @@ pub enum TrainError {
     /// Two sources of validation data.
     #[error("give either validation data or validation_split; received both")]
     TwoValidations,
+    /// Too few or too many inputs.
+    #[error("a sample must have a value for every input of the model; it has {expected}, received {received}")]
+    Inputs {
+        /// Inputs of the model.
+        expected: usize,
+        /// Inputs of the data.
+        received: usize,
+    },
+    /// Too few or too many targets.
+    #[error("a sample must have a target for every output of the model; it has {expected}, received {received}")]
+    Targets {
+        /// Outputs of the model.
+        expected: usize,
+        /// Targets of the data.
+        received: usize,
+    },
+    /// Inputs of different lengths.
+    #[error("all inputs must have the same number of samples; received {first} and {other}")]
+    Counts {
+        /// Samples of the first input.
+        first: usize,
+        /// Samples of another one.
+        other: usize,
+    },
+    /// Several outputs where one is wanted.
+    #[error("predict gives one output; the model has {outputs}: use predict_all")]
+    SeveralOutputs {
+        /// Outputs of the model.
+        outputs: usize,
+    },
+    /// Not as many losses as outputs.
+    #[error(
+        "there must be one loss for all outputs of the model, or a loss and a weight for each of its {outputs}; received {losses}"
+    )]
+    Losses {
+        /// Outputs of the model.
+        outputs: usize,
+        /// What was given.
+        losses: String,
+    },
     /// Samples that the model cannot take.
     #[error(
-        "the samples must have the shape of the model's input; layer {layer} takes {}, received {}",
+        "the samples must have the shape of the model's input; '{input}' takes {}, received {}",
         BatchShape(**expected),
         BatchShape(**received)
     )]
     SampleShape {
-        /// The input layer.
-        layer: String,
+        /// The name of the input.
+        input: String,
         /// What it takes, without the batch axis.
         expected: Box<Shape>,
         /// What was received, without the batch axis.
@@ -260,11 +347,13 @@ pub enum TrainError {
     },
     /// Targets that the loss cannot compare with the output.
     #[error(
-        "the loss {loss} needs targets of shape {}; received {}{remedy}",
+        "the loss {loss} needs targets of shape {} for the output '{output}'; received {}{remedy}",
         BatchShape(**expected),
         BatchShape(**received)
     )]
     TargetShape {
+        /// The name of the output's layer.
+        output: String,
         /// The loss.
         loss: crate::Loss,
         /// What it needs, without the batch axis.
@@ -310,12 +399,14 @@ pub enum TrainError {
         outputs: usize,
     },
     /// A sample with a NaN or an infinity.
-    #[error("samples must be finite; sample {sample} has {value} at position {position}")]
+    #[error("samples must be finite; sample {sample} has {value} at position {position} of the input '{input}'")]
     NotFinite {
         /// The sample's index in the data set.
         sample: usize,
         /// The position in the sample, row-major.
         position: usize,
+        /// The name of the input.
+        input: String,
         /// The value.
         value: f32,
     },

@@ -7,7 +7,7 @@ use stampnet_autograd::{Tape, Var};
 use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Shape;
 
-use crate::{Activation, Initializer, LayerError};
+use crate::{Activation, Initializer, LayerError, LayerHandle, NnError, Symbol, Symbols};
 
 /// One step of a model. A layer is a description: its weights live in the model.
 ///
@@ -62,6 +62,44 @@ pub trait Layer: Debug + Send + Sync {
     /// Whether the last thing that the layer does is a softmax.
     fn ends_in_softmax(&self) -> bool {
         false
+    }
+
+    /// The layer as a part of a model: applied to one symbol, or to several where it merges.
+    ///
+    /// ```
+    /// use stampnet_nn::layers::{Add, Dense};
+    /// use stampnet_nn::{Layer, input};
+    ///
+    /// let x = input(8)?;
+    /// let y = Dense::new(8).apply(&x)?;
+    /// let sum = Add::new().apply([&x, &y])?;
+    /// assert_eq!(sum.shape().dims(), [8]);
+    /// # Ok::<(), stampnet_nn::NnError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The layer cannot take these inputs; the error shows their shapes.
+    fn apply(self, inputs: impl Into<Symbols>) -> Result<Symbol, NnError>
+    where
+        Self: Sized + 'static,
+    {
+        LayerHandle::from(self).apply(inputs)
+    }
+
+    /// The layer under a name of its own.
+    fn named(self, name: impl Into<String>) -> LayerHandle
+    where
+        Self: Sized + 'static,
+    {
+        LayerHandle::from(self).named(name)
+    }
+
+    /// The layer, frozen if `trainable` is false: the optimizer then leaves its weights alone.
+    fn trainable(self, trainable: bool) -> LayerHandle
+    where
+        Self: Sized + 'static,
+    {
+        LayerHandle::from(self).trainable(trainable)
     }
 }
 
@@ -123,10 +161,13 @@ pub struct Call<'a> {
     pub inputs: &'a [Var],
     /// The weights, as [`Built::weights`] lists them.
     pub weights: &'a [Var],
-    /// The layer's position in the model: tells random layers apart.
+    /// The position of this call in the model: tells random layers apart.
     pub position: u32,
     /// Leaves out a final softmax: the loss takes logits.
     pub logits: bool,
+    /// Whether the optimizer may change the layer's weights. A layer that also learns on its own, such as batch normalization,
+    /// must not when this is false.
+    pub trainable: bool,
 }
 
 impl Call<'_> {

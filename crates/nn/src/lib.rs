@@ -31,6 +31,8 @@ mod activation;
 mod callback;
 mod config;
 mod error;
+mod functional;
+mod handle;
 mod initializer;
 mod json;
 mod layer;
@@ -42,18 +44,21 @@ pub mod models;
 mod optimizer;
 pub mod schedules;
 mod sequential;
+mod symbol;
 
 pub use activation::{Activation, ParseActivationError};
 pub use callback::{BatchLog, Callback, Control, EarlyStopping, EpochLog, TrainLog};
 pub use config::ConfigError;
 pub use error::{BatchShape, LayerError, NnError, TrainError};
+pub use functional::Functional;
+pub use handle::LayerHandle;
 pub use initializer::Initializer;
 pub use layer::{Built, Call, Layer, WeightSpec};
 pub use loss::Loss;
-pub use model::{Evaluation, FitOptions, History, Model, ModelFileError, Weight};
+pub use model::{Evaluation, FitOptions, History, Losses, Model, ModelFileError, OutputEvaluation, Weight};
 pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
-
 pub use sequential::{InputShape, Sequential};
+pub use symbol::{Symbol, Symbols, input, input_named};
 
 /// What optimizers are made of, to write one's own.
 pub mod optimizers {

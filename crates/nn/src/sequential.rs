@@ -1,12 +1,10 @@
 //! The description of a model: layers in a row.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use stampnet_tensor::Shape;
 
-use crate::model::{Graph, Node};
-use crate::{Layer, Model, NnError};
+use crate::handle::{Described, Named, name_after};
+use crate::model::{Draft, DraftNode, Form, Graph, Source};
+use crate::{LayerHandle, Model, NnError};
 
 /// The shape of one sample: a number, a tuple of up to three, an array or a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +40,14 @@ impl From<&[usize]> for InputShape {
     }
 }
 
+impl InputShape {
+    /// The shape, if samples can have it.
+    pub(crate) fn check(self) -> Result<Shape, NnError> {
+        let shape = Shape::new(&self.0)?;
+        if shape.is_empty() { Err(NnError::InputShape { dims: self.0 }) } else { Ok(shape) }
+    }
+}
+
 /// A model as a row of layers, each working on the output of the one before. A description: [`build`](Self::build) makes a
 /// [`Model`] of it, with weights.
 ///
@@ -67,20 +73,6 @@ pub struct Sequential {
     pub(crate) layers: Vec<Named>,
 }
 
-/// A layer and its name.
-#[derive(Clone, Debug)]
-pub(crate) struct Named {
-    pub(crate) name: String,
-    pub(crate) layer: Arc<dyn Layer>,
-}
-
-impl Named {
-    /// Name and class, as summaries and errors show them.
-    pub(crate) fn label(&self) -> String {
-        format!("{} ({})", self.name, self.layer.class_name())
-    }
-}
-
 impl Sequential {
     /// A model without layers whose samples have the shape `input`, without the batch axis.
     pub fn new(input: impl Into<InputShape>) -> Self {
@@ -94,22 +86,22 @@ impl Sequential {
         self
     }
 
-    /// Appends a layer. It is named after its class, as Keras does: `conv2d`, `conv2d_1`, `max_pooling2d`.
+    /// Appends a layer. Unless it is [named](crate::Layer::named), it is named after its class, as Keras does: `conv2d`, `conv2d_1`,
+    /// `max_pooling2d`.
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "Keras's name")]
-    pub fn add(self, layer: impl Layer + 'static) -> Self {
-        let base = snake_case(layer.class_name());
-        let numbered = (0..).map(|n| if n == 0 { base.clone() } else { format!("{base}_{n}") });
-        let is_free = |name: &String| self.layers.iter().all(|named| named.name != *name);
-        let name = numbered.into_iter().find(is_free).expect("one of endlessly many names is free");
-        self.add_named(name, layer)
+    pub fn add(mut self, layer: impl Into<LayerHandle>) -> Self {
+        let Described { name, trainable, layer } = layer.into().described().clone();
+        let is_free = |name: &str| self.layers.iter().all(|named| named.name != name);
+        let name = name.unwrap_or_else(|| name_after(layer.class_name(), is_free));
+        self.layers.push(Named { name, trainable, layer });
+        self
     }
 
     /// Appends a layer under a name of its own.
     #[must_use]
-    pub fn add_named(mut self, name: impl Into<String>, layer: impl Layer + 'static) -> Self {
-        self.layers.push(Named { name: name.into(), layer: Arc::new(layer) });
-        self
+    pub fn add_named(self, name: impl Into<String>, layer: impl Into<LayerHandle>) -> Self {
+        self.add(layer.into().named(name))
     }
 
     /// Gives every layer its weights, drawn from `seed`, the one number that everything random in a model's life comes from.
@@ -123,66 +115,17 @@ impl Sequential {
 
     /// Works out every shape and weight, allocating none.
     pub(crate) fn graph(self) -> Result<Graph, NnError> {
-        let input = Shape::new(&self.input)?;
-        if input.is_empty() {
-            return Err(NnError::InputShape { dims: self.input });
-        }
-        if self.layers.is_empty() {
-            return Err(NnError::NoLayers { model: self.name });
-        }
-        let mut names = HashSet::new();
-        if let Some(twice) = self.layers.iter().find(|named| !names.insert(named.name.as_str())) {
-            return Err(NnError::DuplicateName { name: twice.name.clone() });
-        }
-        let (mut shape, mut parameters) = (input, 0_u128);
-        let mut nodes = Vec::with_capacity(self.layers.len());
-        for named in &self.layers {
-            let built = named.layer.build(shape).map_err(|source| NnError::layer(named, shape, source))?;
-            parameters += built.weights.iter().map(|weight| weight.shape.len() as u128).sum::<u128>();
-            if parameters > MAX_WEIGHTS as u128 {
-                return Err(NnError::TooLarge { layer: named.label(), received: parameters, max: MAX_WEIGHTS });
-            }
-            // Activations have a batch axis, too.
-            Shape::new(&[&[1], built.output.dims()].concat())
-                .map_err(|source| NnError::layer(named, shape, source.into()))?;
-            shape = built.output;
-            nodes.push(Node { output: built.output, weights: built.weights });
-        }
-        Ok(Graph { sequential: self, input, nodes })
+        let shape = InputShape(self.input).check()?;
+        let input = DraftNode { source: Source::Input { name: Some(INPUT.to_owned()), shape }, inputs: Vec::new() };
+        let calls = (0..self.layers.len()).map(|i| DraftNode { source: Source::Layer(i), inputs: vec![i] });
+        let outputs = vec![self.layers.len()];
+        let layers = self.layers.into_iter();
+        let layers = layers.map(|Named { name, trainable, layer }| Described { name: Some(name), trainable, layer });
+        let nodes = std::iter::once(input).chain(calls).collect();
+        Draft { name: self.name, form: Form::Sequential, layers: layers.collect(), nodes, inputs: vec![0], outputs }
+            .graph()
     }
 }
 
-/// The most weights of a model: 8 GiB of them.
-const MAX_WEIGHTS: usize = 1 << 31;
-
-/// A class name as Keras names its layers: `MaxPooling2D` becomes `max_pooling2d`.
-fn snake_case(class: &str) -> String {
-    let mut name = String::new();
-    let mut after_lower = false;
-    for c in class.chars() {
-        if c.is_ascii_uppercase() && after_lower {
-            name.push('_');
-        }
-        after_lower = c.is_ascii_lowercase();
-        name.push(c.to_ascii_lowercase());
-    }
-    name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn class_names_become_layer_names_as_in_keras() {
-        for (class, name) in [
-            ("Conv2D", "conv2d"),
-            ("DepthwiseConv2D", "depthwise_conv2d"),
-            ("GlobalAveragePooling1D", "global_average_pooling1d"),
-            ("BatchNormalization", "batch_normalization"),
-            ("Dense", "dense"),
-        ] {
-            assert_eq!(snake_case(class), name);
-        }
-    }
-}
+/// Keras's name of the input.
+pub(crate) const INPUT: &str = "input_layer";

@@ -31,7 +31,7 @@ pub(crate) fn build(name: &str, seed: u64) -> Result<Model, CliError> {
     }
     let json = fs::read_to_string(path).map_err(|source| CliError::ReadNetwork { path: path.to_owned(), source })?;
     let unusable = |source| CliError::Network { path: path.to_owned(), source: Box::new(source) };
-    Sequential::from_json(&json).map_err(unusable)?.build(seed).map_err(unusable)
+    Model::from_json(&json, seed).map_err(unusable)
 }
 
 /// A trained network, from a run folder or a model file, ready to be tested.

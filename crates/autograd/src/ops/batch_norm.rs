@@ -58,28 +58,43 @@ impl Tape {
     /// `x` is a scalar or empty, a parameter is not `[c]`, a moving average is not state, `momentum` lies outside
     /// `[0, 1]`, or `epsilon` is not positive.
     pub fn batch_norm(&mut self, x: Var, parameters: BatchNorm) -> Result<Var, AutogradError> {
+        if self.mode() == Mode::Inference {
+            return self.fixed_batch_norm(x, parameters);
+        }
         let shape = self.shape(x);
         let channels = self.check_batch_norm(shape, &parameters)?;
-        let BatchNorm { gamma, beta, moving_mean, moving_variance, momentum, epsilon } = parameters;
-        let mut inputs = vec![x, moving_mean, moving_variance];
-        inputs.extend(gamma);
-        inputs.extend(beta);
-        let layout = Layout { channels, gamma: gamma.map(|_| 3), beta: beta.map(|_| inputs.len() - 1), epsilon };
-        let level = Level::current();
+        let (layout, inputs) = Layout::new(x, channels, &parameters);
         let scratch = || AlignedVec::zeroed(channels);
-        if self.mode() == Mode::Inference {
-            let op = Inference { layout, level, scale: scratch() };
-            return Ok(self.record(op, &inputs, shape));
-        }
         let op = Training {
             layout,
-            level,
-            momentum,
+            level: Level::current(),
+            momentum: parameters.momentum,
             sums: ColumnSums::new(shape.len(), channels, 2),
             mean: scratch(),
             inverse: scratch(),
             scale: scratch(),
             slope: scratch(),
+        };
+        Ok(self.record(op, &inputs, shape))
+    }
+
+    /// As [`batch_norm`](Self::batch_norm) in inference, on every tape: with the moving mean and variance, which stay as they
+    /// are. What a frozen layer computes while others learn.
+    ///
+    /// # Errors
+    /// As [`batch_norm`](Self::batch_norm).
+    pub fn fixed_batch_norm(&mut self, x: Var, parameters: BatchNorm) -> Result<Var, AutogradError> {
+        let shape = self.shape(x);
+        let channels = self.check_batch_norm(shape, &parameters)?;
+        let (layout, inputs) = Layout::new(x, channels, &parameters);
+        let scratch = || AlignedVec::zeroed(channels);
+        let wanted = [parameters.gamma, parameters.beta].into_iter().flatten().any(|var| self.needs_grad(var));
+        let op = Fixed {
+            layout,
+            level: Level::current(),
+            inverse: scratch(),
+            scale: scratch(),
+            sums: wanted.then(|| ColumnSums::new(shape.len(), channels, 2)),
         };
         Ok(self.record(op, &inputs, shape))
     }
@@ -138,9 +153,33 @@ struct Layout {
 }
 
 impl Layout {
+    /// With the operation's inputs.
+    fn new(x: Var, channels: usize, parameters: &BatchNorm) -> (Self, Vec<Var>) {
+        let &BatchNorm { gamma, beta, moving_mean, moving_variance, epsilon, .. } = parameters;
+        let mut inputs = vec![x, moving_mean, moving_variance];
+        inputs.extend(gamma);
+        inputs.extend(beta);
+        let layout = Self { channels, gamma: gamma.map(|_| 3), beta: beta.map(|_| inputs.len() - 1), epsilon };
+        (layout, inputs)
+    }
+
     /// Elements of one task: whole rows.
     fn part(&self) -> usize {
         (TASK / self.channels).max(1) * self.channels
+    }
+
+    /// Gives beta and gamma their gradients: the `sums` of the output's gradient, and those of its products with `x - mean`.
+    fn give_parameters(&self, grads: &mut InputGrads<'_>, (sums, products): (&[f64], &[f64]), inverse: &[f32]) {
+        if let Some(beta) = self.beta {
+            grads.give(beta, |grad| grad.iter_mut().zip(sums).for_each(|(grad, &sum)| *grad = sum as f32));
+        }
+        if let Some(gamma) = self.gamma {
+            grads.give(gamma, |grad| {
+                for ((grad, product), &inverse) in grad.iter_mut().zip(products).zip(inverse) {
+                    *grad = (product * f64::from(inverse)) as f32;
+                }
+            });
+        }
     }
 
     /// Overwrites `output` with `(x - mean) * scale + beta`.
@@ -153,30 +192,53 @@ impl Layout {
     }
 }
 
-struct Inference {
+/// Normalization by the moving statistics.
+struct Fixed {
     layout: Layout,
     level: Level,
+    /// `1 / sqrt(variance + epsilon)`.
+    inverse: AlignedVec<f32>,
+    /// `gamma * inverse`.
     scale: AlignedVec<f32>,
+    /// Present if gamma or beta needs a gradient.
+    sums: Option<ColumnSums>,
 }
 
-impl Op for Inference {
+impl Op for Fixed {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let epsilon = f64::from(self.layout.epsilon);
-        for (scale, &variance) in self.scale.iter_mut().zip(inputs.get(MOVING_VARIANCE).data()) {
-            *scale = (1.0 / (f64::from(variance) + epsilon).sqrt()) as f32;
+        for (inverse, &variance) in self.inverse.iter_mut().zip(inputs.get(MOVING_VARIANCE).data()) {
+            *inverse = (1.0 / (f64::from(variance) + epsilon).sqrt()) as f32;
         }
+        self.scale.copy_from_slice(&self.inverse);
         if let Some(gamma) = self.layout.gamma {
             multiply(&mut self.scale, inputs.get(gamma).data());
         }
         self.layout.apply(self.level, inputs, [inputs.get(MOVING_MEAN).data(), &self.scale], output);
     }
 
-    fn backward(&mut self, _: &Saved<'_>, _: &mut [f32], _: &mut InputGrads<'_>) {
-        unreachable!("a tape for inference runs no gradients");
+    /// With `g` the gradient of the output and `z = (x - mean) * inverse`: beta gets `sum(g)`, gamma `sum(g * z)`, and `x` gets
+    /// `scale * g`.
+    fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
+        let (level, channels, part) = (self.level, self.layout.channels, self.layout.part());
+        if let Some(sums) = &mut self.sums {
+            let (x, mean, grad) = (saved.input(X).data(), saved.input(MOVING_MEAN).data(), &*grad_output);
+            let sums = sums.run(|range, sums| {
+                level.run(GradientSums { x: &x[range.clone()], grad: &grad[range], mean, sums });
+            });
+            self.layout.give_parameters(grads, sums.split_at(channels), &self.inverse);
+        }
+        let (scale, grad_output) = (&self.scale, &*grad_output);
+        grads.give(X, |grad| {
+            let (min, given) = (grain(grad.len()), grad_output.par_chunks(part));
+            grad.par_chunks_mut(part).with_min_len(min).zip(given).for_each(|(grad, grad_output)| {
+                level.run(Scale { scale, grad_output, grad });
+            });
+        });
     }
 }
 
@@ -238,16 +300,7 @@ impl Op for Training {
             level.run(GradientSums { x: &x[range.clone()], grad: &grad_output[range], mean, sums });
         });
         let (sums, products) = sums.split_at(channels);
-        if let Some(beta) = self.layout.beta {
-            grads.give(beta, |grad| grad.iter_mut().zip(sums).for_each(|(grad, &sum)| *grad = sum as f32));
-        }
-        if let Some(gamma) = self.layout.gamma {
-            grads.give(gamma, |grad| {
-                for ((grad, product), &inverse) in grad.iter_mut().zip(products).zip(self.inverse.iter()) {
-                    *grad = (product * f64::from(inverse)) as f32;
-                }
-            });
-        }
+        self.layout.give_parameters(grads, (sums, products), &self.inverse);
         for ((slope, product), &inverse) in self.slope.iter_mut().zip(products).zip(self.inverse.iter()) {
             *slope = (product * f64::from(inverse) * f64::from(inverse) / count) as f32;
         }
@@ -288,6 +341,27 @@ impl Kernel for Apply<'_> {
             match beta {
                 Some(beta) => y.iter_mut().zip(normalized.zip(beta)).for_each(|(y, (z, beta))| *y = z + beta),
                 None => y.iter_mut().zip(normalized).for_each(|(y, z)| *y = z),
+            }
+        }
+    }
+}
+
+/// `scale * grad_output`.
+struct Scale<'a> {
+    scale: &'a [f32],
+    grad_output: &'a [f32],
+    grad: &'a mut [f32],
+}
+
+impl Kernel for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let channels = self.scale.len();
+        for (grad, g) in self.grad.chunks_exact_mut(channels).zip(self.grad_output.chunks_exact(channels)) {
+            for ((grad, g), scale) in grad.iter_mut().zip(g).zip(self.scale) {
+                *grad = scale * g;
             }
         }
     }

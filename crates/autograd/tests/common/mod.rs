@@ -30,6 +30,21 @@ pub(crate) fn batch_norm(tape: &mut Tape, x: Var, gamma: Option<Var>, beta: Opti
     tape.batch_norm(x, BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.9, epsilon: 1e-3 })
 }
 
+/// Normalization by moving averages other than 0 and 1.
+pub(crate) fn fixed_batch_norm(
+    tape: &mut Tape,
+    x: Var,
+    gamma: Option<Var>,
+    beta: Option<Var>,
+) -> Result<Var, AutogradError> {
+    let channels = *tape.shape(x).last().expect("an axis of channels");
+    let moving_mean = tape.state(random(&[channels], 11));
+    let mut variances = random(&[channels], 12);
+    variances.data_mut().iter_mut().for_each(|variance| *variance = 0.5 + variance.abs());
+    let moving_variance = tape.state(variances);
+    tape.fixed_batch_norm(x, BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.9, epsilon: 1e-3 })
+}
+
 /// One value of every recorded operation, and the gradients of its inputs.
 pub(crate) struct Results {
     pub(crate) value: Vec<f32>,

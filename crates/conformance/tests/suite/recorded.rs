@@ -33,7 +33,8 @@ impl Recorded {
         let leaf =
             |(spec, value): (&WeightSpec, _)| if spec.trainable { tape.variable(value) } else { tape.state(value) };
         let weights: Vec<Var> = specs.map(leaf).collect();
-        let call = Call { x: inputs[0], inputs: &inputs, weights: &weights, position: 0, logits: false };
+        let call =
+            Call { x: inputs[0], inputs: &inputs, weights: &weights, position: 0, logits: false, trainable: true };
         let y = layer.call(&mut tape, &call)?;
         Ok(Self { tape, inputs, weights, y })
     }

@@ -25,7 +25,8 @@ const FIXED: &[(&str, Fixed)] = &[
 ///
 /// `output = gamma * (input - mean) / sqrt(variance + epsilon) + beta`. In training mean and variance are those of the batch
 /// (the variance divides by the count, not the count less one), and the moving ones become
-/// `moving * momentum + batch * (1 - momentum)`; in inference the moving ones are used.
+/// `moving * momentum + batch * (1 - momentum)`; in inference, and in training while the layer is frozen, the moving ones are
+/// used.
 ///
 /// Argument names and defaults are those of
 /// [Keras](https://keras.io/api/layers/normalization_layers/batch_normalization/): momentum 0.99, epsilon 0.001. The axis is
@@ -173,7 +174,8 @@ impl Layer for BatchNormalization {
             momentum: self.momentum as f32,
             epsilon: self.epsilon as f32,
         };
-        Ok(tape.batch_norm(call.x, norm)?)
+        // Frozen, the layer is what it is in inference, as in Keras.
+        Ok(if call.trainable { tape.batch_norm(call.x, norm)? } else { tape.fixed_batch_norm(call.x, norm)? })
     }
 }
 

@@ -14,7 +14,7 @@ use stampnet_tensor::{MappedFile, Shape, Tensor};
 
 use super::{Model, Weight};
 use crate::config::ConfigError;
-use crate::{NnError, Sequential};
+use crate::{NnError, json};
 
 /// Why a model file cannot be written or used.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +132,7 @@ impl Model {
     /// # Errors
     /// The description is larger than a safetensors file may hold.
     pub fn to_bytes(&self) -> Result<Vec<u8>, NnError> {
-        let (model, metadata) = (self.graph.sequential.to_value(), self.metadata.clone());
+        let (model, metadata) = (json::write(&self.graph), self.metadata.clone());
         let description = Description { format: FORMAT, model, seed: self.seed, metadata };
         let description = serde_json::to_string(&description).map_err(ConfigError::from)?;
         let metadata = HashMap::from([(KEY.to_owned(), description)]);
@@ -159,13 +159,13 @@ impl Model {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NnError> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(ModelFileError::from)?;
         let description = describe(header.metadata().as_ref())?;
-        let graph = Sequential::from_value(&description.model)?.graph()?;
+        let graph = json::read(&description.model)?;
         let file = SafeTensors::deserialize(bytes).map_err(ModelFileError::from)?;
         let mut weights = Vec::with_capacity(file.len());
         for spec in graph.specs() {
-            let layer = graph.sequential.layers[spec.layer as usize].label();
+            let layer = graph.layers[spec.layer as usize].named.label();
             let tensor = read(&file, &spec.name, spec.weight.shape, layer)?;
-            weights.push(Weight { name: spec.name, tensor, trainable: spec.weight.trainable });
+            weights.push(Weight { name: spec.name, tensor, trainable: spec.trainable });
         }
         // Every weight was found, so that a difference can only be a surplus.
         if file.len() > weights.len() {

@@ -5,8 +5,10 @@ use std::time::Instant;
 use stampnet_data::{Dataset, order, split};
 use stampnet_tensor::Tensor;
 
-use super::evaluate::{Tally, all_rows, batches, check_data, check_finite, load};
+use super::check::{check_data, check_finite, load};
+use super::evaluate::{all_rows, batches};
 use super::program::{Key, Task, on_worker};
+use super::tally::Tally;
 use super::{Compiled, History, Model};
 use crate::{BatchLog, Callback, Control, EpochLog, NnError, TrainError, TrainLog};
 
@@ -110,7 +112,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(model: &Model, data: &'a dyn Dataset, options: &FitOptions<'a>) -> Result<Self, NnError> {
         let &FitOptions { epochs, initial_epoch, batch_size, validation, validation_split, shuffle, .. } = options;
-        let loss = model.loss().ok_or(TrainError::NotCompiled)?;
+        let losses = &model.compiled.as_ref().ok_or(TrainError::NotCompiled)?.losses;
         if batch_size == 0 {
             return Err(TrainError::BatchSize.into());
         }
@@ -120,12 +122,12 @@ impl<'a> Run<'a> {
         if !(0.0..1.0).contains(&validation_split) {
             return Err(TrainError::ValidationSplit { received: validation_split }.into());
         }
-        check_data(&model.graph, data, Some(loss))?;
+        check_data(&model.graph, data, Some(losses))?;
         let seed = options.seed.unwrap_or(model.seed);
         let (rows, validation) = match validation {
             Some(_) if validation_split > 0.0 => return Err(TrainError::TwoValidations.into()),
             Some(validation) => {
-                check_data(&model.graph, validation, Some(loss))?;
+                check_data(&model.graph, validation, Some(losses))?;
                 (all_rows(data), Some((validation, all_rows(validation))))
             }
             None if validation_split > 0.0 => {
@@ -223,24 +225,24 @@ impl Model {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Option<EpochLog>, NnError> {
         let start = Instant::now();
-        let Compiled { optimizer, loss } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
-        let (loss, batch_count) = (*loss, run.batches());
-        let mut tally = Tally::new(loss);
+        let Compiled { optimizer, losses } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
+        let batch_count = run.batches();
+        let mut tally = Tally::new(losses);
         let order = run.order(epoch);
         for (batch, rows) in batches(&order, run.batch_size)?.enumerate() {
-            let key = Key { task: Task::Train(loss), n: rows.len(), seed: run.seed };
-            let program = self.programs.get(&self.graph, key)?;
+            let key = Key { task: Task::Train, n: rows.len(), seed: run.seed };
+            let program = self.programs.get(&self.graph, losses, key)?;
             let step = epoch as u64 * batch_count as u64 + batch as u64;
             let (weights, optimizer) = (&mut self.weights, &mut **optimizer);
             on_worker(|| {
-                load(program, run.data, rows, loss)?;
+                load(program, run.data, rows, losses)?;
                 program.train(weights, optimizer, step)
             })?;
             if !program.loss().is_finite() {
-                check_finite(program, rows)?;
+                check_finite(&self.graph, program, rows)?;
                 return Err(TrainError::Diverged { epoch: epoch + 1, batch: batch + 1, loss: program.loss() }.into());
             }
-            tally.add(program, |_, _| {});
+            tally.add(program, |_, _, _| {});
             let log = BatchLog {
                 epoch,
                 epochs: run.epochs,

@@ -1,34 +1,74 @@
-//! A description whose shapes are worked out.
+//! A description whose names, shapes and weights are worked out.
 
 use stampnet_autograd::{Tape, Var};
 use stampnet_tensor::Shape;
 
-use crate::sequential::Named;
-use crate::{Call, NnError, Sequential, WeightSpec};
+use super::draft::Form;
+use crate::handle::{Named, label};
+use crate::{NnError, WeightSpec};
 
-/// A sequential model and what each layer makes of its input.
-#[derive(Debug)]
+/// The layers of a model and how they are connected. A [`Sequential`](crate::Sequential) is a graph like any other: a chain.
+#[derive(Clone, Debug)]
 pub(crate) struct Graph {
-    pub(crate) sequential: Sequential,
-    /// The shape of a sample.
-    pub(crate) input: Shape,
-    /// One for each layer.
+    pub(crate) name: String,
+    pub(crate) form: Form,
+    /// Each layer once, in Keras's order.
+    pub(crate) layers: Vec<GraphLayer>,
+    /// Inputs and calls of layers, in the order in which they run.
     pub(crate) nodes: Vec<Node>,
+    /// The nodes that are the model's inputs.
+    pub(crate) inputs: Vec<usize>,
+    /// The nodes whose values are the model's outputs.
+    pub(crate) outputs: Vec<usize>,
+    /// A node for each input and each layer, in Keras's order: the rows of the summary.
+    pub(crate) listing: Vec<usize>,
 }
 
 /// A layer, built.
-#[derive(Debug)]
-pub(crate) struct Node {
-    /// The shape of its output for a sample.
-    pub(crate) output: Shape,
+#[derive(Clone, Debug)]
+pub(crate) struct GraphLayer {
+    pub(crate) named: Named,
     pub(crate) weights: Vec<WeightSpec>,
+    /// The nodes that call it.
+    pub(crate) calls: Vec<usize>,
 }
 
-impl Node {
+impl GraphLayer {
     /// The number of its weights' elements.
     pub(crate) fn parameters(&self) -> usize {
         self.weights.iter().map(|weight| weight.shape.len()).sum()
     }
+}
+
+/// A value of the model: an input, or what a call of a layer computes.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) source: NodeSource,
+    /// The nodes whose values it takes.
+    pub(crate) inputs: Vec<usize>,
+    /// The shape of its value for a sample.
+    pub(crate) output: Shape,
+    /// How many calls and outputs take its value.
+    pub(crate) uses: usize,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum NodeSource {
+    /// The input of this name.
+    Input(String),
+    Layer(Call),
+}
+
+/// One call of a layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    /// The layer's position among the graph's.
+    pub(crate) layer: usize,
+    /// The number of its calls before this one.
+    pub(crate) index: usize,
+    /// The number of calls of all layers before this one.
+    pub(crate) position: u32,
 }
 
 /// A weight and its place.
@@ -40,56 +80,152 @@ pub(super) struct PlacedSpec<'a> {
     /// The weight's position in the layer.
     pub(super) position: u32,
     pub(super) weight: &'a WeightSpec,
+    /// Whether the optimizer changes it.
+    pub(super) trainable: bool,
 }
 
 impl Graph {
-    /// The shape of the model's output for a sample.
+    /// The shape of the model's first output for a sample.
     pub(super) fn output(&self) -> Shape {
-        self.nodes.last().map_or(self.input, |node| node.output)
+        self.nodes[self.outputs[0]].output
     }
 
-    /// The last layer.
-    pub(super) fn last(&self) -> &Named {
-        self.sequential.layers.last().expect("a graph has layers")
+    /// The layer that computes a node's value, unless it is an input.
+    pub(super) fn layer(&self, node: usize) -> Option<&GraphLayer> {
+        match self.nodes[node].source {
+            NodeSource::Input(_) => None,
+            NodeSource::Layer(call) => Some(&self.layers[call.layer]),
+        }
     }
 
-    pub(super) fn ends_in_softmax(&self) -> bool {
-        self.last().layer.ends_in_softmax()
+    /// The name of a node's layer or input.
+    pub(crate) fn name_of(&self, node: usize) -> &str {
+        match &self.nodes[node].source {
+            NodeSource::Input(name) => name,
+            NodeSource::Layer(call) => &self.layers[call.layer].named.name,
+        }
+    }
+
+    /// The number of calls of a node's layer before it; 0 for an input.
+    pub(crate) fn call_index(&self, node: usize) -> usize {
+        match self.nodes[node].source {
+            NodeSource::Input(_) => 0,
+            NodeSource::Layer(call) => call.index,
+        }
+    }
+
+    /// Name and class of a node's layer or input.
+    pub(crate) fn label(&self, node: usize) -> String {
+        let class = self.layer(node).map_or("InputLayer", |layer| layer.named.layer.class_name());
+        label(self.name_of(node), class)
+    }
+
+    /// Whether the value of output `i` is a softmax, which nothing else takes.
+    pub(super) fn ends_in_softmax(&self, i: usize) -> bool {
+        let node = self.outputs[i];
+        self.nodes[node].uses == 1 && self.layer(node).is_some_and(|layer| layer.named.layer.ends_in_softmax())
     }
 
     /// All weights, in the order of the layers.
     pub(super) fn specs(&self) -> impl Iterator<Item = PlacedSpec<'_>> {
-        let layers = (0..).zip(self.sequential.layers.iter().zip(&self.nodes));
-        layers.flat_map(|(layer, (named, node))| {
-            (0..).zip(&node.weights).map(move |(position, weight)| {
+        (0..).zip(&self.layers).flat_map(|(layer, GraphLayer { named, weights, .. })| {
+            (0..).zip(weights).map(move |(position, weight)| {
                 let name = format!("{}/{}", named.name, weight.name);
-                PlacedSpec { name, layer, position, weight }
+                let trainable = weight.trainable && named.trainable;
+                PlacedSpec { name, layer, position, weight, trainable }
             })
         })
     }
 
-    /// Records all layers on a batch `x`. `weights` are those of [`specs`](Self::specs). With `logits`, a final softmax is left
-    /// out.
-    pub(super) fn record(&self, tape: &mut Tape, x: Var, weights: &[Var], logits: bool) -> Result<Var, NnError> {
-        let (mut x, mut input, mut weights) = (x, self.input, weights);
-        let mut layers = (0..).zip(self.sequential.layers.iter().zip(&self.nodes)).peekable();
-        while let Some((position, (named, node))) = layers.next() {
-            let (own, rest) = weights.split_at(node.weights.len());
-            let call = Call { x, inputs: &[x], weights: own, position, logits: logits && layers.peek().is_none() };
-            let error = move |source| NnError::layer(named, input, source);
-            let with_next = match layers.peek() {
-                Some((_, (next, _))) => named.layer.call_with(&*next.layer, tape, &call).map_err(error)?,
-                None => None,
-            };
-            (weights, input) = (rest, node.output);
-            x = match with_next {
-                Some(y) => {
-                    input = layers.next().map_or(input, |(_, (_, next))| next.output);
-                    y
-                }
-                None => named.layer.call(tape, &call).map_err(error)?,
-            };
+    /// Records all nodes on the batches `inputs`. `weights` are those of [`specs`](Self::specs). The outputs of `logits` are
+    /// computed without their final softmax.
+    pub(super) fn record(&self, tape: &mut Tape, values: Values<'_>) -> Result<Vec<Var>, NnError> {
+        let mut recording = Recording::new(self, values);
+        for node in 0..self.nodes.len() {
+            if recording.values[node].is_none() {
+                recording.call(tape, node)?;
+            }
         }
-        Ok(x)
+        Ok(self.outputs.iter().map(|&node| recording.values[node].expect("every node was recorded")).collect())
+    }
+}
+
+/// What a graph is recorded with.
+#[derive(Clone, Copy)]
+pub(super) struct Values<'a> {
+    /// A batch for each input.
+    pub(super) inputs: &'a [Var],
+    /// All weights.
+    pub(super) weights: &'a [Var],
+    /// For each output, whether its final softmax is left out.
+    pub(super) logits: &'a [bool],
+}
+
+/// A graph while it is recorded.
+struct Recording<'a> {
+    graph: &'a Graph,
+    /// The weights of each layer.
+    weights: Vec<&'a [Var]>,
+    /// Nodes whose final softmax is left out.
+    logits: Vec<bool>,
+    /// For a node that just one call takes, and nothing else: that call's node.
+    consumers: Vec<Option<usize>>,
+    /// What is recorded so far.
+    values: Vec<Option<Var>>,
+}
+
+impl<'a> Recording<'a> {
+    fn new(graph: &'a Graph, given: Values<'a>) -> Self {
+        let mut values = vec![None; graph.nodes.len()];
+        for (&node, &input) in graph.inputs.iter().zip(given.inputs) {
+            values[node] = Some(input);
+        }
+        let mut logits = vec![false; graph.nodes.len()];
+        for (&node, &is_wanted) in graph.outputs.iter().zip(given.logits) {
+            logits[node] = is_wanted;
+        }
+        let mut rest = given.weights;
+        let weights = graph.layers.iter().map(|layer| rest.split_off(..layer.weights.len()).expect("all weights"));
+        let weights = weights.collect();
+        let mut consumers = vec![None; graph.nodes.len()];
+        for (i, node) in graph.nodes.iter().enumerate() {
+            for &input in node.inputs.iter().filter(|&&input| graph.nodes[input].uses == 1) {
+                consumers[input] = Some(i);
+            }
+        }
+        Self { graph, weights, logits, consumers, values }
+    }
+
+    /// Records a node, and with it the one that takes its value, if one operation computes both.
+    fn call(&mut self, tape: &mut Tape, node: usize) -> Result<(), NnError> {
+        let graph = self.graph;
+        let NodeSource::Layer(Call { layer, position, .. }) = graph.nodes[node].source else { return Ok(()) };
+        let GraphLayer { named, .. } = &graph.layers[layer];
+        let inputs = &graph.nodes[node].inputs;
+        let error = |source| {
+            let shapes: Vec<Shape> = inputs.iter().map(|&input| graph.nodes[input].output).collect();
+            NnError::layer(named.label(), &shapes, source)
+        };
+        let inputs: Vec<Var> = inputs.iter().map(|&input| self.values[input].expect("inputs come first")).collect();
+        let call = crate::Call {
+            x: inputs[0],
+            inputs: &inputs,
+            weights: self.weights[layer],
+            position,
+            logits: self.logits[node],
+            trainable: named.trainable,
+        };
+        if let Some(next) =
+            self.consumers[node].filter(|&next| graph.nodes[next].inputs.len() == 1 && !self.logits[next])
+            && let Some(after) = graph.layer(next)
+            && let Some(value) = named.layer.call_with(&*after.named.layer, tape, &call).map_err(error)?
+        {
+            self.values[next] = Some(value);
+            // Nobody asks for what lies between.
+            self.values[node] = Some(value);
+            return Ok(());
+        }
+        self.values[node] = Some(named.layer.call(tape, &call).map_err(error)?);
+        Ok(())
     }
 }

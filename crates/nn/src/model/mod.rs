@@ -1,23 +1,33 @@
 //! A model: a description with weights, and what can be done with it.
 
+mod batch;
+mod check;
+mod draft;
 mod evaluate;
 mod file;
 mod fit;
 mod graph;
 mod history;
+mod losses;
+mod order;
+mod predict;
 mod program;
 mod summary;
+mod tally;
 
 use std::collections::BTreeMap;
 
 use stampnet_tensor::{Shape, Tensor};
 
-pub use evaluate::Evaluation;
+pub(crate) use draft::{Draft, DraftNode, Form, Source};
+pub use evaluate::{Evaluation, OutputEvaluation};
 pub use file::ModelFileError;
 pub use fit::FitOptions;
-pub(crate) use graph::{Graph, Node};
+pub(crate) use graph::{Graph, GraphLayer, NodeSource};
 pub use history::History;
+pub use losses::Losses;
 
+use self::losses::Weighted;
 use self::program::Programs;
 use crate::{Loss, NnError, Optimizer, TrainError};
 
@@ -63,13 +73,14 @@ pub struct Model {
 #[derive(Debug)]
 struct Compiled {
     optimizer: Box<dyn Optimizer>,
-    loss: Loss,
+    /// One for each output.
+    losses: Vec<Weighted>,
 }
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model")
-            .field("sequential", &self.graph.sequential)
+            .field("graph", &self.graph)
             .field("seed", &self.seed)
             .field("compiled", &self.compiled)
             .finish_non_exhaustive()
@@ -81,7 +92,7 @@ impl Model {
     pub(crate) fn initialize(graph: Graph, seed: u64) -> Self {
         let weights = graph.specs().map(|spec| {
             let tensor = spec.weight.initializer.tensor(spec.weight.shape, seed, spec.layer, spec.position);
-            Weight { name: spec.name, tensor, trainable: spec.weight.trainable }
+            Weight { name: spec.name, tensor, trainable: spec.trainable }
         });
         let weights = weights.collect();
         Self::with_weights(graph, weights, seed)
@@ -94,17 +105,27 @@ impl Model {
 
     /// The model's name.
     pub fn name(&self) -> &str {
-        &self.graph.sequential.name
+        &self.graph.name
     }
 
-    /// The shape of a sample, without the batch axis.
-    pub const fn input_shape(&self) -> Shape {
-        self.graph.input
+    /// The shape of a sample, without the batch axis; of several inputs, that of the first one.
+    pub fn input_shape(&self) -> Shape {
+        self.graph.nodes[self.graph.inputs[0]].output
     }
 
-    /// The shape of the output for a sample.
+    /// The shape of the output for a sample; of several outputs, that of the first one.
     pub fn output_shape(&self) -> Shape {
         self.graph.output()
+    }
+
+    /// Names and shapes of all inputs, in order.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, Shape)> {
+        self.graph.inputs.iter().map(|&node| (self.graph.name_of(node), self.graph.nodes[node].output))
+    }
+
+    /// Shapes of all outputs, in order, and the names of the layers that compute them.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, Shape)> {
+        self.graph.outputs.iter().map(|&node| (self.graph.name_of(node), self.graph.nodes[node].output))
     }
 
     /// The number of weights, trainable or not.
@@ -175,7 +196,8 @@ impl Model {
         }
     }
 
-    /// Says how to train: with this optimizer, against this loss. Forgets what an earlier optimizer remembered.
+    /// Says how to train: with this optimizer, against this loss, or a loss for each output. Forgets what an earlier optimizer
+    /// remembered.
     ///
     /// ```
     /// use stampnet_nn::{Adam, Loss, models};
@@ -186,22 +208,29 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// A number of the optimizer lies outside its range; or the loss cannot take the model's output: a cross-entropy needs the
-    /// shape `(classes,)`, with at least two classes.
-    pub fn compile(&mut self, optimizer: impl Optimizer + 'static, loss: Loss) -> Result<(), NnError> {
+    /// A number of the optimizer lies outside its range; there is another number of losses than of outputs; or a loss cannot take
+    /// its output: a cross-entropy needs the shape `(classes,)`, with at least two classes.
+    pub fn compile(&mut self, optimizer: impl Optimizer + 'static, losses: impl Into<Losses>) -> Result<(), NnError> {
         optimizer.check()?;
-        let output = self.graph.output();
-        if loss.is_cross_entropy() && (output.rank() != 1 || output.len() < 2) {
-            let layer = self.graph.last().label();
-            return Err(TrainError::LossOutput { loss, layer, output: output.into() }.into());
+        let (losses, outputs) = (losses.into(), self.graph.outputs.len());
+        let Some(each) = losses.resolve(outputs) else {
+            return Err(TrainError::Losses { outputs, losses: losses.to_string() }.into());
+        };
+        for (&node, &Weighted { loss, .. }) in self.graph.outputs.iter().zip(&each) {
+            let output = self.graph.nodes[node].output;
+            if loss.is_cross_entropy() && (output.rank() != 1 || output.len() < 2) {
+                let layer = self.graph.label(node);
+                return Err(TrainError::LossOutput { loss, layer, output: output.into() }.into());
+            }
         }
-        self.compiled = Some(Compiled { optimizer: Box::new(optimizer), loss });
+        self.programs.clear();
+        self.compiled = Some(Compiled { optimizer: Box::new(optimizer), losses: each });
         Ok(())
     }
 
-    /// The loss that the model was compiled with.
+    /// The loss that the model was compiled with; of several, that of the first output.
     pub fn loss(&self) -> Option<Loss> {
-        self.compiled.as_ref().map(|compiled| compiled.loss)
+        self.compiled.as_ref().map(|compiled| compiled.losses[0].loss)
     }
 
     /// The optimizer that the model was compiled with, to change its learning rate.
@@ -216,8 +245,7 @@ impl Model {
         summary::render(&self.graph, width)
     }
 
-    /// The model's description in Keras's JSON, as `model.to_json()` writes it.
-    pub fn to_json(&self) -> String {
-        self.graph.sequential.to_json()
+    pub(crate) const fn graph(&self) -> &Graph {
+        &self.graph
     }
 }

@@ -1,30 +1,24 @@
 //! Recorded operations: one tape per task and batch size.
 
-use stampnet_autograd::{Mode, Tape, Var};
-use stampnet_tensor::{Shape, Tensor, View};
+use stampnet_autograd::{AutogradError, Mode, Tape, Var};
+use stampnet_tensor::{Tensor, View};
 
+use super::batch::Batch;
+use super::graph::{PlacedSpec, Values};
+use super::losses::Weighted;
 use super::{Graph, Weight};
 use crate::loss::Output;
-use crate::{LayerError, Loss, NnError, Optimizer};
+use crate::{LayerError, NnError, Optimizer};
 
 /// What a program computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
     /// Loss and gradients.
-    Train(Loss),
+    Train,
     /// The loss, as in inference.
-    Evaluate(Loss),
-    /// The output alone.
+    Evaluate,
+    /// The outputs alone.
     Predict,
-}
-
-impl Task {
-    const fn loss(self) -> Option<Loss> {
-        match self {
-            Self::Train(loss) | Self::Evaluate(loss) => Some(loss),
-            Self::Predict => None,
-        }
-    }
 }
 
 /// Which program.
@@ -41,51 +35,52 @@ pub(super) struct Key {
 pub(super) struct Program {
     key: Key,
     tape: Tape,
-    x: Var,
-    targets: Option<Var>,
-    output: Var,
+    inputs: Vec<Var>,
+    targets: Vec<Var>,
+    outputs: Vec<Var>,
+    /// For each output, its loss.
+    losses: Vec<Var>,
+    /// Their weighted sum.
     loss: Option<Var>,
     weights: Vec<Var>,
     /// The batch that the next run takes.
     pub(super) next: Batch,
 }
 
-/// Samples and targets, outside of a tape, so that both can be filled at once.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub(super) samples: Tensor,
-    /// Without elements where nothing is compared.
-    pub(super) targets: Tensor,
-}
-
 impl Program {
     /// Records `graph` on batches of zeros, with weights of zeros.
-    fn record(graph: &Graph, key: Key) -> Result<Self, NnError> {
+    fn record(graph: &Graph, losses: &[Weighted], key: Key) -> Result<Self, NnError> {
         let Key { task, n, seed } = key;
-        let mode = if matches!(task, Task::Train(_)) { Mode::Training } else { Mode::Inference };
+        let mode = if task == Task::Train { Mode::Training } else { Mode::Inference };
+        let losses = if task == Task::Predict { &[] } else { losses };
         let mut tape = Tape::with_seed(mode, seed);
-        let mut next = Batch { samples: Tensor::zeros(batch_shape(n, graph.input)?), targets: Tensor::default() };
-        let x = tape.input(next.samples.clone());
-        let leaf = |spec: super::graph::PlacedSpec<'_>| {
+        let next = Batch::zeros(graph, n, losses)?;
+        let inputs: Vec<Var> = next.samples.iter().map(|samples| tape.input(samples.clone())).collect();
+        let leaf = |spec: PlacedSpec<'_>| {
             let zeros = Tensor::zeros(spec.weight.shape);
-            if spec.weight.trainable { tape.variable(zeros) } else { tape.state(zeros) }
+            if spec.trainable { tape.variable(zeros) } else { tape.state(zeros) }
         };
         let weights: Vec<Var> = graph.specs().map(leaf).collect();
-        let logits = task.loss().is_some_and(Loss::is_cross_entropy) && graph.ends_in_softmax();
-        let output = graph.record(&mut tape, x, &weights, logits)?;
-        let (mut targets, mut loss) = (None, None);
-        if let Some(kind) = task.loss() {
-            next.targets = Tensor::zeros(batch_shape(n, kind.target_shape(graph.output()))?);
-            let y = tape.input(next.targets.clone());
-            let output = if logits { Output::Logits(output) } else { Output::Values(output) };
-            let error = |source| NnError::layer(graph.last(), graph.output(), LayerError::Autograd(source));
-            loss = Some(kind.record(&mut tape, output, y).map_err(error)?);
-            targets = Some(y);
+        let takes_logits = |(i, each): (usize, &Weighted)| each.loss.is_cross_entropy() && graph.ends_in_softmax(i);
+        let logits: Vec<bool> = losses.iter().enumerate().map(takes_logits).collect();
+        let values = Values { inputs: &inputs, weights: &weights, logits: &logits };
+        let outputs = graph.record(&mut tape, values)?;
+        let (mut targets, mut own, mut loss) = (Vec::new(), Vec::new(), None);
+        for (i, each) in losses.iter().enumerate() {
+            let y = tape.input(next.targets[i].clone());
+            let output = if logits[i] { Output::Logits(outputs[i]) } else { Output::Values(outputs[i]) };
+            let (value, sum) = record_loss(&mut tape, each, (output, y), loss).map_err(|source| {
+                let (node, source) = (graph.outputs[i], LayerError::Autograd(source));
+                NnError::layer(graph.label(node), &[graph.nodes[node].output], source)
+            })?;
+            targets.push(y);
+            own.push(value);
+            loss = Some(sum);
         }
-        Ok(Self { key, tape, x, targets, output, loss, weights, next })
+        Ok(Self { key, tape, inputs, targets, outputs, losses: own, loss, weights, next })
     }
 
-    /// Computes the output (and loss) of the next batch with `weights`, as step `step` of the run.
+    /// Computes the outputs (and losses) of the next batch with `weights`, as step `step` of the run.
     pub(super) fn run(&mut self, weights: &mut [Weight], step: u64) {
         self.take_batch();
         self.exchange(weights);
@@ -124,9 +119,9 @@ impl Program {
 
     /// Puts the next batch on the tape; the last one's memory is filled next.
     fn take_batch(&mut self) {
-        self.tape.swap(self.x, &mut self.next.samples);
-        if let Some(targets) = self.targets {
-            self.tape.swap(targets, &mut self.next.targets);
+        let Batch { samples, targets, .. } = &mut self.next;
+        for (&var, tensor) in self.inputs.iter().zip(samples).chain(self.targets.iter().zip(targets)) {
+            self.tape.swap(var, tensor);
         }
     }
 
@@ -137,25 +132,27 @@ impl Program {
         }
     }
 
-    /// The batch that was run last.
-    pub(super) fn samples(&self) -> View<'_> {
-        self.tape.value(self.x)
+    /// Input `i` of the batch that was run last.
+    pub(super) fn samples(&self, i: usize) -> View<'_> {
+        self.tape.value(self.inputs[i])
     }
 
-    /// Its targets.
-    ///
-    /// # Panics
-    /// If the program predicts.
-    pub(super) fn targets(&self) -> View<'_> {
-        self.tape.value(self.targets.expect("a program with a loss has targets"))
+    /// The targets of output `i`.
+    pub(super) fn targets(&self, i: usize) -> View<'_> {
+        self.tape.value(self.targets[i])
     }
 
-    /// Its outputs; logits, if there is a loss that takes them.
-    pub(super) fn output(&self) -> View<'_> {
-        self.tape.value(self.output)
+    /// Output `i`; logits, if its loss takes them.
+    pub(super) fn output(&self, i: usize) -> View<'_> {
+        self.tape.value(self.outputs[i])
     }
 
-    /// Its loss.
+    /// The loss of output `i`.
+    pub(super) fn output_loss(&self, i: usize) -> f32 {
+        self.tape.value(self.losses[i]).data()[0]
+    }
+
+    /// The weighted sum of the outputs' losses.
     ///
     /// # Panics
     /// If the program predicts.
@@ -164,13 +161,25 @@ impl Program {
     }
 }
 
+/// Records an output's loss, and the weighted sum with those `before`.
+fn record_loss(
+    tape: &mut Tape,
+    each: &Weighted,
+    (output, targets): (Output, Var),
+    before: Option<Var>,
+) -> Result<(Var, Var), AutogradError> {
+    let value = each.loss.record(tape, output, targets)?;
+    let weighted = if each.weight == 1.0 { value } else { tape.scale(value, each.weight)? };
+    let sum = match before {
+        Some(before) => tape.add(before, weighted)?,
+        None => weighted,
+    };
+    Ok((value, sum))
+}
+
 /// Runs a step's `work` on a thread of the pool: a thread outside of it would be put to sleep and woken for every operation.
 pub(super) fn on_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
-}
-
-fn batch_shape(n: usize, sample: Shape) -> Result<Shape, NnError> {
-    Ok(Shape::new(&[&[n], sample.dims()].concat())?)
 }
 
 /// The programs of a model that were used last.
@@ -185,15 +194,20 @@ const KEPT: usize = 2;
 
 impl Programs {
     /// The program of `key`, recorded if need be.
-    pub(super) fn get(&mut self, graph: &Graph, key: Key) -> Result<&mut Program, NnError> {
+    pub(super) fn get(&mut self, graph: &Graph, losses: &[Weighted], key: Key) -> Result<&mut Program, NnError> {
         match self.programs.iter().position(|program| program.key == key) {
             Some(found) => self.programs[found..].rotate_left(1),
             None => {
                 self.make_room(key.task);
-                self.programs.push(Program::record(graph, key)?);
+                self.programs.push(Program::record(graph, losses, key)?);
             }
         }
         Ok(self.programs.last_mut().expect("one was found or pushed"))
+    }
+
+    /// Forgets all programs: losses, or what is trained, have changed.
+    pub(super) fn clear(&mut self) {
+        self.programs.clear();
     }
 
     /// Drops the oldest programs for `task` until there is room for another one.

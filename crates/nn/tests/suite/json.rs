@@ -72,7 +72,7 @@ fn arguments_that_change_the_meaning_are_refused() {
             "layer (Dense): 'kernel_initializer' must be 'glorot_uniform', 'glorot_normal', 'he_uniform', 'he_normal', 'zeros' \
              or 'ones', as a name or as an object; received \"orthogonal\"",
         ),
-        ("Dense", json!({"units": 3, "trainable": false}), "layer (Dense): 'trainable' must be true; received false"),
+        ("Dense", json!({"units": 3, "trainable": 1}), "layer (Dense): 'trainable' must be true or false; received 1"),
         (
             "Dense",
             json!({"units": 3, "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}}),

@@ -5,18 +5,18 @@ use stampnet_data::TensorSet;
 use stampnet_nn::{Adam, FitOptions, Loss, Model, Sequential, Sgd};
 use stampnet_tensor::Tensor;
 
-fn parse(text: &str) -> Value {
+pub(crate) fn parse(text: &str) -> Value {
     serde_json::from_str(text).expect("a fixture is JSON")
 }
 
-fn tensor(value: &Value) -> Tensor {
+pub(crate) fn tensor(value: &Value) -> Tensor {
     let dims: Vec<usize> = serde_json::from_value(value["shape"].clone()).expect("a shape");
     Tensor::from_vec(dims, serde_json::from_value(value["data"].clone()).expect("numbers"))
         .expect("numbers of the shape")
 }
 
-fn load(model: &Value, weights: &Value) -> Model {
-    let mut model = Sequential::from_json(&model.to_string()).unwrap().build(0).unwrap();
+pub(crate) fn load(model: &Value, weights: &Value) -> Model {
+    let mut model = Model::from_json(&model.to_string(), 0).unwrap();
     let weights = weights.as_object().expect("an object");
     let names: Vec<_> = model.weights().iter().map(|weight| weight.name().to_owned()).collect();
     assert_eq!(names, weights.keys().cloned().collect::<Vec<_>>(), "names and order are Keras's");
@@ -26,22 +26,26 @@ fn load(model: &Value, weights: &Value) -> Model {
     model
 }
 
-fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
+pub(crate) fn assert_close(what: &str, got: &[f32], want: &[f32], tolerance: f32) {
     assert_eq!(got.len(), want.len(), "{what}");
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
         assert!((got - want).abs() <= tolerance, "{what}: {got} at {i}, Keras has {want}");
     }
 }
 
-/// Drops what Keras notes beside the schema, and the input layer's number.
-fn essential(mut model: Value) -> Value {
+/// Drops what Keras notes beside the schema: call arguments at their defaults, and a Sequential's name of the input layer.
+pub(crate) fn essential(mut model: Value) -> Value {
     let document = model.as_object_mut().unwrap();
     document.shift_remove("build_config");
     document.shift_remove("compile_config");
+    let is_sequential = document["class_name"] == "Sequential";
     for layer in model["config"]["layers"].as_array_mut().unwrap() {
         layer.as_object_mut().unwrap().shift_remove("build_config");
-        if layer["class_name"] == "InputLayer" {
+        if layer["class_name"] == "InputLayer" && is_sequential {
             layer["config"]["name"] = "input_layer".into();
+        }
+        for call in layer.get_mut("inbound_nodes").and_then(Value::as_array_mut).into_iter().flatten() {
+            call["kwargs"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
         }
     }
     model

@@ -2,8 +2,10 @@
 
 mod common;
 mod file;
+mod graph;
 mod json;
 mod keras;
+mod keras_graph;
 mod refusals;
 mod summary;
 mod training;

@@ -149,17 +149,17 @@ fn options_and_data_that_do_not_fit_are_refused() {
         ),
         (
             fit(&large, FitOptions::new(1)),
-            "the samples must have the shape of the model's input; layer flatten (Flatten) takes (None, 6, 6, 1), received \
+            "the samples must have the shape of the model's input; 'input_layer' takes (None, 6, 6, 1), received \
              (None, 32, 32, 1)",
         ),
         (
             fit(&data, FitOptions::new(1).validation(&large)),
-            "the samples must have the shape of the model's input; layer flatten (Flatten) takes (None, 6, 6, 1), received \
+            "the samples must have the shape of the model's input; 'input_layer' takes (None, 6, 6, 1), received \
              (None, 32, 32, 1)",
         ),
         (
             fit(&rows, FitOptions::new(1)),
-            "the loss sparse_categorical_crossentropy needs targets of shape (None); received (None, 2): for one-hot targets \
+            "the loss sparse_categorical_crossentropy needs targets of shape (None) for the output 'dense'; received (None, 2): for one-hot targets \
              use categorical_crossentropy",
         ),
         (
@@ -263,7 +263,7 @@ fn bad_labels_and_pixels_are_found_by_their_index() {
     bars.images.data_mut()[36 * 4 + 7] = f32::NAN;
     let data = Raw { images: &bars.images, labels: bars.labels.data() };
     let before = bits(&model);
-    let expected = "samples must be finite; sample 4 has NaN at position 7";
+    let expected = "samples must be finite; sample 4 has NaN at position 7 of the input 'input_layer'";
     assert_eq!(model.fit(&data, FitOptions::new(1).batch_size(3)).unwrap_err().to_string(), expected);
     assert!(bits(&model) == before, "the weights are those from before the epoch");
     assert_eq!(model.evaluate(&data, 3).unwrap_err().to_string(), expected);
