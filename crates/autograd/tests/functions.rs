@@ -110,7 +110,7 @@ fn a_nan_stays_a_nan() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(stampnet_testkit::cases(24))]
 
     #[test]
     fn gradients_are_slopes(dims in prop::collection::vec(1..=4_usize, 1..=4), seed: u64) {

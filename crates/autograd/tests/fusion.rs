@@ -25,7 +25,7 @@ fn check(fused: &Results, single: &Results) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(stampnet_testkit::cases(48))]
 
     #[test]
     fn convolution_and_max_pooling(problem in strategy::conv(), relu: bool, seed: u64) {

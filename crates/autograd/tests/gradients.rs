@@ -28,7 +28,7 @@ fn dims() -> impl Strategy<Value = Vec<usize>> {
 }
 
 fn config() -> ProptestConfig {
-    ProptestConfig::with_cases(32)
+    stampnet_testkit::cases(32)
 }
 
 proptest! {
@@ -213,7 +213,7 @@ fn small_conv() -> impl Strategy<Value = ConvProblem> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(stampnet_testkit::cases(16))]
 
     #[test]
     fn convolution(problem in small_conv(), seed: u64) {

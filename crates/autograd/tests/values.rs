@@ -75,7 +75,7 @@ fn repeated_values_by_hand() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(stampnet_testkit::cases(48))]
 
     #[test]
     fn a_fused_rectifier_equals_a_separate_one(problem in strategy::conv(), seed: u64) {

@@ -75,7 +75,7 @@ fn check(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(stampnet_testkit::cases(64))]
 
     #[test]
     fn a_transposed_convolution_spreads_its_input((input, options) in transposed(), seed: u64) {
@@ -109,7 +109,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(stampnet_testkit::cases(16))]
 
     #[test]
     fn gradients_of_transposed_convolutions((input, options) in transposed(), seed: u64) {

@@ -77,7 +77,7 @@ fn terms(g: &ConvGeometry, pass: Pass) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(stampnet_testkit::cases(96))]
 
     #[test]
     fn integers_agree_bit_for_bit(problem in strategy::conv(), seed: u64) {

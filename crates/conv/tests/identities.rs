@@ -21,7 +21,7 @@ fn combine(a: &[f32], b: &[f32]) -> Vec<f32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(stampnet_testkit::cases(64))]
 
     /// `<conv(x), y> = <x, grad_input(y)> = <w, grad_weight(x, y)>`: the three passes are one trilinear form.
     #[test]

@@ -117,7 +117,7 @@ fn sparse_problem() -> impl Strategy<Value = ConvProblem> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(stampnet_testkit::cases(40))]
 
     #[test]
     fn any_convolution_with_pooling_equals_the_reference(problem in strategy::conv(), seed: u64) {

@@ -105,7 +105,7 @@ fn threads_change_no_bit() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(stampnet_testkit::cases(24))]
 
     #[test]
     fn outputs_are_within_the_stated_error(problem in problem(), seed: u64) {

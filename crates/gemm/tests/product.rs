@@ -87,7 +87,7 @@ fn check(c: &[f32], want: &[Vec<f32>], gap: usize, untouched: f32) -> Result<(),
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(stampnet_testkit::cases(128))]
 
     /// Every function and level, any layouts, bit for bit; beta 0 overwrites NaN, beta 1 adds.
     #[test]

@@ -88,7 +88,7 @@ fn list(range: std::ops::Range<usize>) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(stampnet_testkit::cases(2000))]
 
     #[test]
     fn sizes_equal_the_counted((window, padding) in axes()) {

@@ -77,7 +77,7 @@ fn read_pool(input: Nhwc, options: &PoolOptions) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(stampnet_testkit::cases(20_000))]
 
     #[test]
     fn any_numbers_are_taken_or_refused((input, options) in conv(any_size())) {

@@ -130,7 +130,7 @@ fn power_of_two_windows() -> impl Strategy<Value = PoolProblem> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(stampnet_testkit::cases(400))]
 
     /// Whole numbers from -4 to 4: ties in most windows, and exact sums of gradients.
     #[test]

@@ -17,6 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cases;
 pub mod compare;
 mod descriptor;
 mod fill;
@@ -25,6 +26,7 @@ mod problem;
 pub mod strategy;
 mod threads;
 
+pub use cases::cases;
 pub use fill::Fill;
 pub use folder::temporary_folder;
 pub use problem::{ConvOperands, ConvProblem, PoolProblem};

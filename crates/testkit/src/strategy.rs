@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(crate::cases(2000))]
 
         #[test]
         fn every_problem_is_valid_and_small(conv in conv(), pool in pool(), thin in depthwise_conv(), point in pointwise_conv()) {

@@ -204,7 +204,7 @@ fn round_trip<T: Element + PartialEq + std::fmt::Debug>(dims: &[usize], values: 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(stampnet_testkit::cases(16))]
 
     #[test]
     fn every_type_and_shape_survives_a_file(dims in prop::collection::vec(0_usize..5, 0..=6)) {
