@@ -431,6 +431,27 @@ pub enum TrainError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A number of a callback outside its range.
+    #[error("{argument} must be {expected}; received {received}")]
+    Argument {
+        /// The argument.
+        argument: &'static str,
+        /// Its range.
+        expected: &'static str,
+        /// What it is.
+        received: f64,
+    },
+    /// A file name that cannot be filled in.
+    #[error(
+        "a checkpoint's name may hold {{epoch}} and quantities of the epoch such as {{val_loss:.3}}; '{template}' has \
+         {{{field}}}"
+    )]
+    CheckpointName {
+        /// The name.
+        template: String,
+        /// What stands in its braces.
+        field: String,
+    },
     /// Whatever a callback reports.
     #[error(transparent)]
     Callback(Box<dyn std::error::Error + Send + Sync>),

@@ -47,7 +47,10 @@ mod sequential;
 mod symbol;
 
 pub use activation::{Activation, ParseActivationError};
-pub use callback::{BatchLog, Callback, Control, EarlyStopping, EpochLog, TrainLog};
+pub use callback::{
+    BatchLog, CSVLogger, Callback, Control, EarlyStopping, EpochLog, LearningRateScheduler, ModelCheckpoint,
+    MonitorMode, ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN, TrainLog, Verbose,
+};
 pub use config::ConfigError;
 pub use error::{BatchShape, LayerError, NnError, TrainError};
 pub use functional::Functional;

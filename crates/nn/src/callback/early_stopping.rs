@@ -2,14 +2,15 @@
 
 use stampnet_tensor::Tensor;
 
-use super::{Callback, Control, EpochLog, TrainLog};
-use crate::{Model, NnError, TrainError};
+use super::monitor::Monitor;
+use super::{Callback, Control, EpochLog, MonitorMode, TrainLog};
+use crate::{Model, NnError};
 
 /// Ends training when the monitored quantity has not improved for `patience` epochs, and gives the model the weights of its
 /// best epoch. As [Keras's](https://keras.io/api/callbacks/early_stopping/), but weights are restored by default, also when
 /// training ends for another reason.
 ///
-/// Losses improve when they fall, accuracies when they rise. A NaN is no improvement.
+/// A NaN is no improvement.
 ///
 /// ```
 /// use stampnet_nn::EarlyStopping;
@@ -19,8 +20,9 @@ use crate::{Model, NnError, TrainError};
 #[derive(Debug)]
 pub struct EarlyStopping {
     patience: usize,
-    monitor: String,
-    min_delta: f64,
+    monitor: Monitor,
+    baseline: Option<f64>,
+    start_from_epoch: usize,
     restore_best_weights: bool,
     best: Option<Best>,
     /// Epochs since the best.
@@ -40,8 +42,9 @@ impl EarlyStopping {
     pub fn new(patience: usize) -> Self {
         Self {
             patience,
-            monitor: "val_loss".to_owned(),
-            min_delta: 0.0,
+            monitor: Monitor::new(0.0),
+            baseline: None,
+            start_from_epoch: 0,
             restore_best_weights: true,
             best: None,
             waited: 0,
@@ -49,17 +52,38 @@ impl EarlyStopping {
         }
     }
 
-    /// Sets what must improve: `val_loss` (the default), `val_accuracy`, `loss` or `accuracy`.
+    /// Sets what must improve: `val_loss` (the default), `val_accuracy`, `loss`, `accuracy` or another metric's name.
     #[must_use]
     pub fn monitor(mut self, monitor: impl Into<String>) -> Self {
-        self.monitor = monitor.into();
+        self.monitor.name = monitor.into();
+        self
+    }
+
+    /// Sets whether the quantity improves when it falls or when it rises; by its name by default.
+    #[must_use]
+    pub const fn mode(mut self, mode: MonitorMode) -> Self {
+        self.monitor.mode = mode;
         self
     }
 
     /// Sets by how much a value must be better than the best to count; more than 0 by default.
     #[must_use]
     pub const fn min_delta(mut self, min_delta: f64) -> Self {
-        self.min_delta = min_delta.abs();
+        self.monitor.min_delta = min_delta.abs();
+        self
+    }
+
+    /// Sets a value that the quantity must be better than from the start.
+    #[must_use]
+    pub const fn baseline(mut self, baseline: f64) -> Self {
+        self.baseline = Some(baseline);
+        self
+    }
+
+    /// Sets the first epoch that is looked at, counted from 0; 0 by default.
+    #[must_use]
+    pub const fn start_from_epoch(mut self, epoch: usize) -> Self {
+        self.start_from_epoch = epoch;
         self
     }
 
@@ -79,33 +103,21 @@ impl EarlyStopping {
     pub const fn stopped(&self) -> bool {
         self.stopped
     }
-
-    fn is_better(&self, value: f64) -> bool {
-        let Some(best) = &self.best else { return !value.is_nan() };
-        if self.monitor.ends_with("accuracy") {
-            value - self.min_delta > best.value
-        } else {
-            value + self.min_delta < best.value
-        }
-    }
 }
 
 impl Callback for EarlyStopping {
     fn on_train_begin(&mut self, log: &TrainLog) -> Result<(), NnError> {
         (self.best, self.waited, self.stopped) = (None, 0, false);
-        if self.monitor.starts_with("val_") && log.validation_samples == 0 {
-            let remedy = "give fit validation data or a validation_split";
-            return Err(TrainError::Monitor { monitor: self.monitor.clone(), remedy }.into());
-        }
-        Ok(())
+        self.monitor.best = self.baseline;
+        Ok(self.monitor.begin(log)?)
     }
 
     fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model) -> Result<Control, NnError> {
-        let Some(value) = log.get(&self.monitor) else {
-            let remedy = "monitor 'val_loss', 'loss' or, for classes, 'val_accuracy' or 'accuracy'";
-            return Err(TrainError::Monitor { monitor: self.monitor.clone(), remedy }.into());
-        };
-        if self.is_better(value) {
+        let value = self.monitor.value(log)?;
+        if log.epoch < self.start_from_epoch {
+            return Ok(Control::Continue);
+        }
+        if self.monitor.improves(value) {
             let mut weights = self.best.take().map_or_else(Vec::new, |best| best.weights);
             if self.restore_best_weights {
                 model.copy_weights_to(&mut weights);

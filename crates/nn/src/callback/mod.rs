@@ -1,10 +1,24 @@
 //! What happens between batches and epochs.
 
+mod csv_logger;
 mod early_stopping;
+mod learning_rate_scheduler;
+mod model_checkpoint;
+mod monitor;
+mod progbar_logger;
+mod reduce_lr_on_plateau;
+mod terminate_on_nan;
 
+pub use csv_logger::CSVLogger;
 pub use early_stopping::EarlyStopping;
+pub use learning_rate_scheduler::LearningRateScheduler;
+pub use model_checkpoint::ModelCheckpoint;
+pub use monitor::MonitorMode;
+pub use progbar_logger::{ProgbarLogger, Verbose};
+pub use reduce_lr_on_plateau::ReduceLROnPlateau;
+pub use terminate_on_nan::TerminateOnNaN;
 
-use crate::{Model, NnError};
+use crate::{Model, NnError, TrainError};
 
 /// Whether training goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +66,7 @@ pub struct BatchLog {
 }
 
 /// How training stands after an epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EpochLog {
     /// The epoch, counted from 0.
     pub epoch: usize,
@@ -64,6 +78,8 @@ pub struct EpochLog {
     pub val_loss: Option<f64>,
     /// The accuracy on the validation data.
     pub val_accuracy: Option<f64>,
+    /// All else that was measured, by name; on the validation data with `val_` before it.
+    pub metrics: Vec<(String, f64)>,
     /// Seconds that the training part took, without validation.
     pub seconds: f64,
     /// Samples trained on.
@@ -71,15 +87,24 @@ pub struct EpochLog {
 }
 
 impl EpochLog {
-    /// The quantity of this name: `loss`, `accuracy`, `val_loss` or `val_accuracy`, if it was recorded.
+    /// The quantity of this name: `loss`, `accuracy`, `val_loss`, `val_accuracy` or a metric, if it was recorded.
     pub fn get(&self, name: &str) -> Option<f64> {
         match name {
             "loss" => Some(self.loss),
             "accuracy" => self.accuracy,
             "val_loss" => self.val_loss,
             "val_accuracy" => self.val_accuracy,
-            _ => None,
+            _ => self.metrics.iter().find(|(metric, _)| metric == name).map(|&(_, value)| value),
         }
+    }
+
+    /// All quantities that were recorded, in Keras's order: by name, those of the validation data after the others.
+    pub fn entries(&self) -> Vec<(String, f64)> {
+        let named = ["loss", "accuracy", "val_loss", "val_accuracy"].into_iter();
+        let named = named.filter_map(|name| Some((name.to_owned(), self.get(name)?)));
+        let mut entries: Vec<_> = named.chain(self.metrics.iter().cloned()).collect();
+        entries.sort_by(|(a, _), (b, _)| (a.starts_with("val_"), a).cmp(&(b.starts_with("val_"), b)));
+        entries
     }
 }
 
@@ -93,6 +118,20 @@ pub trait Callback {
     /// Whatever the callback refuses.
     fn on_train_begin(&mut self, _log: &TrainLog) -> Result<(), NnError> {
         Ok(())
+    }
+
+    /// Before each epoch, counted from 0.
+    ///
+    /// # Errors
+    /// Whatever the callback refuses.
+    fn on_epoch_begin(&mut self, _epoch: usize, _model: &mut Model) -> Result<(), NnError> {
+        Ok(())
+    }
+
+    /// When the loss is not finite any more. If a callback answers with [`Control::Stop`], training ends with the weights
+    /// from before the epoch and without an error.
+    fn on_not_finite(&mut self, _error: &TrainError) -> Control {
+        Control::Continue
     }
 
     /// After each batch. Runs between steps: it should be quick.

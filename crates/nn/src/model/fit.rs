@@ -10,7 +10,7 @@ use super::evaluate::{all_rows, batches};
 use super::program::{Key, Task, on_worker};
 use super::tally::Tally;
 use super::{Compiled, History, Model};
-use crate::{BatchLog, Callback, Control, EpochLog, NnError, TrainError, TrainLog};
+use crate::{BatchLog, Callback, Control, EpochLog, NnError, ProgbarLogger, TrainError, TrainLog, Verbose};
 
 /// How to train. Defaults are Keras's: batches of 32, shuffled, no validation.
 ///
@@ -28,6 +28,7 @@ pub struct FitOptions<'a> {
     validation_split: f64,
     shuffle: bool,
     seed: Option<u64>,
+    verbose: Verbose,
     callbacks: Vec<&'a mut dyn Callback>,
 }
 
@@ -42,6 +43,7 @@ impl<'a> FitOptions<'a> {
             validation_split: 0.0,
             shuffle: true,
             seed: None,
+            verbose: Verbose::Silent,
             callbacks: Vec::new(),
         }
     }
@@ -86,6 +88,13 @@ impl<'a> FitOptions<'a> {
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Sets what is printed to standard output: nothing by default.
+    #[must_use]
+    pub const fn verbose(mut self, verbose: Verbose) -> Self {
+        self.verbose = verbose;
         self
     }
 
@@ -179,7 +188,14 @@ impl Model {
     /// the weights from before that epoch, and the optimizer begins anew.
     pub fn fit<'a>(&mut self, data: &'a dyn Dataset, mut options: FitOptions<'a>) -> Result<History, NnError> {
         let run = Run::new(self, data, &options)?;
-        let mut callbacks = std::mem::take(&mut options.callbacks);
+        let mut printer = ProgbarLogger::new(options.verbose, std::io::stdout());
+        let mut callbacks: Vec<&mut dyn Callback> = Vec::new();
+        for callback in &mut options.callbacks {
+            callbacks.push(&mut **callback);
+        }
+        if options.verbose != Verbose::Silent {
+            callbacks.push(&mut printer);
+        }
         let mut history = History::default();
         let mut before = Vec::new();
         let log = run.train_log(options.initial_epoch);
@@ -188,9 +204,15 @@ impl Model {
         }
         for epoch in options.initial_epoch..run.epochs {
             self.copy_weights_to(&mut before);
+            for callback in &mut callbacks {
+                callback.on_epoch_begin(epoch, self)?;
+            }
             let (log, control) = match self.train_epoch(&run, epoch, &mut callbacks) {
                 Err(error) => {
                     self.undo(&error, &before);
+                    if is_forgiven(&error, &mut callbacks) {
+                        break;
+                    }
                     return Err(error);
                 }
                 Ok(None) => break,
@@ -268,6 +290,7 @@ impl Model {
             accuracy: tally.accuracy(),
             val_loss: None,
             val_accuracy: None,
+            metrics: Vec::new(),
             seconds: start.elapsed().as_secs_f64(),
             samples: tally.samples,
         }))
@@ -292,4 +315,12 @@ impl Model {
         }
         Ok((log, control))
     }
+}
+
+/// Whether a callback wants training to end without the error.
+fn is_forgiven(error: &NnError, callbacks: &mut [&mut dyn Callback]) -> bool {
+    let NnError::Train(error @ TrainError::Diverged { .. }) = error else { return false };
+    // Each of them is told.
+    let answers = callbacks.iter_mut().map(|callback| callback.on_not_finite(error));
+    answers.filter(|&answer| answer == Control::Stop).count() > 0
 }

@@ -11,7 +11,7 @@ pub struct History {
 }
 
 impl History {
-    pub(super) fn push(&mut self, log: EpochLog) {
+    pub(crate) fn push(&mut self, log: EpochLog) {
         self.epochs.push(log);
     }
 
@@ -43,8 +43,14 @@ impl History {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn to_csv(&self) -> String {
-        let has = |name: &&str| self.epochs.iter().any(|log| log.get(name).is_some());
-        let columns: Vec<_> = ["accuracy", "loss", "val_accuracy", "val_loss"].into_iter().filter(has).collect();
+        // The columns of all epochs, each once, in the order of the entries.
+        let mut columns: Vec<String> = Vec::new();
+        for (name, _) in self.epochs.iter().flat_map(EpochLog::entries) {
+            if !columns.contains(&name) {
+                columns.push(name);
+            }
+        }
+        columns.sort_by(|a, b| (a.starts_with("val_"), a).cmp(&(b.starts_with("val_"), b)));
         let mut csv = String::from("epoch");
         for column in &columns {
             write!(csv, ",{column}").expect("a string takes every text");

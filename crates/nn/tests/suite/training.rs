@@ -33,7 +33,7 @@ fn training_learns() {
     let mut model = network(1);
     let before = model.evaluate(&data, 64).unwrap();
     let history = model.fit(&data, FitOptions::new(12).validation_split(0.2)).unwrap();
-    let (first, last) = (history.epochs()[0], *history.last().unwrap());
+    let (first, last) = (&history.epochs()[0], history.last().unwrap());
     assert!(last.loss < first.loss / 2.0, "{first:?} {last:?}");
     assert!(last.val_accuracy.unwrap() > 0.9, "{last:?}");
     let after = model.evaluate(&data, 64).unwrap();
@@ -129,7 +129,7 @@ struct Recorder {
 
 impl Callback for Recorder {
     fn on_epoch_end(&mut self, log: &EpochLog, model: &mut Model) -> Result<Control, NnError> {
-        self.logs.push(*log);
+        self.logs.push(log.clone());
         self.weights.push(bits(model));
         Ok(Control::Continue)
     }
