@@ -17,5 +17,6 @@ def write(name, about, entries, arrays):
         f"{i}.{key}": np.ascontiguousarray(array) for i, own in enumerate(arrays) for key, array in own.items()
     }
     path = CASES / f"{name}.safetensors.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(save(tensors, {"index": index}), 9, mtime=0))
     print(f"{path.name}: {len(entries)} cases, {path.stat().st_size // 1024} KiB", flush=True)

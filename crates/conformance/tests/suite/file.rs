@@ -51,20 +51,17 @@ pub(crate) fn tensor(tensors: &SafeTensors<'_>, name: &str, unit: f32) -> Option
     Some(Tensor::from_vec(view.shape(), values).expect("as many numbers as the shape says"))
 }
 
-/// All files whose cases are layers of Keras.
-pub(crate) fn layer_files() -> Vec<String> {
-    let entries = fs::read_dir(folder().join(LAYERS)).expect("the folder of cases");
+/// All files in a folder of `cases/`.
+pub(crate) fn files(subfolder: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder().join(subfolder)).expect("the folder of cases");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name in ASCII"));
     let mut names: Vec<String> =
-        names.filter_map(|name| Some(format!("{LAYERS}/{}", name.strip_suffix(ENDING)?))).collect();
+        names.filter_map(|name| Some(format!("{subfolder}/{}", name.strip_suffix(ENDING)?))).collect();
     names.sort();
     names
 }
 
 const ENDING: &str = ".safetensors.gz";
-
-/// The folder of those files.
-const LAYERS: &str = "keras";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")

@@ -3,7 +3,8 @@
 mod case;
 mod compare;
 mod file;
-mod keras_layers;
+mod layers;
+
 mod onnx;
 mod onnx_operators;
 mod recorded;

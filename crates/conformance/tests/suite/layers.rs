@@ -1,0 +1,124 @@
+//! Layers beside those of Keras.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fmt::Write as _;
+
+use crate::case::{Case, Entry, Outcome};
+use crate::file::{CaseFile, files};
+
+/// Cases that do not pass, by layer: the class or an option of it is missing yet. Exact numbers, so that the list shrinks when
+/// something comes into existence.
+const NOT_YET: &[(&str, usize)] = &[
+    ("keras/Activation", 28),
+    ("keras/AdaptiveAveragePooling2D", 47),
+    ("keras/AdaptiveMaxPooling2D", 47),
+    ("keras/Average", 45),
+    ("keras/AveragePooling1D", 17),
+    ("keras/AveragePooling2D", 17),
+    ("keras/AveragePooling3D", 52),
+    ("keras/BatchNormalization", 74),
+    ("keras/Conv1D", 41),
+    ("keras/Conv1DTranspose", 52),
+    ("keras/Conv2D", 39),
+    ("keras/Conv2DTranspose", 52),
+    ("keras/Conv3D", 52),
+    ("keras/Cropping2D", 46),
+    ("keras/Dense", 39),
+    ("keras/DepthwiseConv1D", 53),
+    ("keras/DepthwiseConv2D", 42),
+    ("keras/ELU", 44),
+    ("keras/Flatten", 15),
+    ("keras/GaussianNoise", 44),
+    ("keras/GlobalAveragePooling1D", 14),
+    ("keras/GlobalAveragePooling2D", 25),
+    ("keras/GlobalAveragePooling3D", 46),
+    ("keras/GlobalMaxPooling1D", 19),
+    ("keras/GlobalMaxPooling2D", 13),
+    ("keras/GlobalMaxPooling3D", 46),
+    ("keras/GroupNormalization", 46),
+    ("keras/LayerNormalization", 45),
+    ("keras/LeakyReLU", 44),
+    ("keras/MaxPooling1D", 12),
+    ("keras/MaxPooling2D", 10),
+    ("keras/MaxPooling3D", 52),
+    ("keras/Maximum", 45),
+    ("keras/Multiply", 45),
+    ("keras/Normalization", 44),
+    ("keras/Permute", 44),
+    ("keras/RandomContrast", 44),
+    ("keras/RandomErasing", 44),
+    ("keras/RandomFlip", 44),
+    ("keras/RandomRotation", 44),
+    ("keras/RandomTranslation", 44),
+    ("keras/RandomZoom", 44),
+    ("keras/ReLU", 44),
+    ("keras/Rescaling", 44),
+    ("keras/SeparableConv1D", 52),
+    ("keras/SeparableConv2D", 52),
+    ("keras/Softmax", 44),
+    ("keras/SpatialDropout2D", 44),
+    ("keras/UpSampling2D", 46),
+    ("keras/ZeroPadding2D", 46),
+    ("torch/transposed_convolution", 40),
+];
+
+#[test]
+fn layers_compute_what_keras_computes() {
+    check("keras");
+}
+
+#[test]
+fn pytorch_is_of_the_same_opinion() {
+    check("torch");
+}
+
+/// Runs all cases in a folder.
+fn check(folder: &str) {
+    let mut report = String::new();
+    for path in files(folder) {
+        let pending = NOT_YET.iter().find(|(known, _)| path == *known).map_or(0, |&(_, count)| count);
+        let file = CaseFile::read(&path);
+        let (tensors, entries) = (file.tensors(), file.entries::<Entry>());
+        let mut failures = Failures::default();
+        for (number, entry) in entries.iter().enumerate() {
+            let case = Case { entry, number, tensors: &tensors };
+            failures.add(&case, case.run());
+        }
+        if failures.count != pending {
+            let (count, all) = (failures.count, entries.len());
+            writeln!(report, "{path}: {count} of {all} cases fail, NOT_YET has {pending}{failures}").expect("a string");
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+}
+
+/// The cases of a layer that failed. Refusals are counted by their reason, since many have the same.
+#[derive(Default)]
+struct Failures {
+    count: usize,
+    lines: Vec<String>,
+    refusals: BTreeMap<String, usize>,
+}
+
+impl Failures {
+    fn add(&mut self, case: &Case<'_>, outcome: Outcome) {
+        self.count += usize::from(!matches!(outcome, Outcome::Passed));
+        match outcome {
+            Outcome::Passed => {}
+            Outcome::Refused(error) => *self.refusals.entry(error).or_default() += 1,
+            Outcome::Failed(failures) => {
+                self.lines.push(format!("{}\n        {}", case.line(), failures.join("\n        ")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (reason, count) in &self.refusals {
+            write!(f, "\n    {count} times: {reason}")?;
+        }
+        self.lines.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
