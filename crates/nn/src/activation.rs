@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde_json::Value;
 use stampnet_autograd::{AutogradError, Tape, Var};
+
+use crate::config::ConfigValue;
 
 /// A function applied to every output of a layer (softmax: to every vector along the last axis).
 ///
@@ -17,33 +20,78 @@ pub enum Activation {
     /// `x`: none.
     #[default]
     Linear,
-    /// `max(x, 0)`.
+    /// `max(x, 0)`. The [layer](crate::layers::ReLU) has parameters.
     Relu,
-    /// `exp(x) / sum(exp(x))` along the last axis: probabilities.
-    Softmax,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-    /// `tanh(x)`.
-    Tanh,
+    /// `x` where it is not negative, `0.2 x` elsewhere. The [layer](crate::layers::LeakyReLU) has another slope.
+    LeakyRelu,
+    /// `x` where it is positive, `e^x - 1` elsewhere.
+    Elu,
+    /// `1.0507 * (x` where it is positive, `1.6733 (e^x - 1)` elsewhere`)`: keeps mean 0 and variance 1.
+    Selu,
     /// `x * Phi(x)`, `Phi` being the distribution function of the standard normal distribution, exact (not the tanh
     /// approximation).
     Gelu,
+    /// The tanh approximation of `Gelu`, Keras's `gelu(x, approximate=True)`. Keras has no name for it in a config; here it is
+    /// `gelu_tanh`.
+    GeluTanh,
+    /// `x / (1 + exp(-x))`.
+    Silu,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `x / 6 + 1/2`, cut at 0 and 1.
+    HardSigmoid,
+    /// `tanh(x)`.
+    Tanh,
+    /// `ln(1 + exp(x))`.
+    Softplus,
+    /// `exp(x) / sum(exp(x))` along the last axis: probabilities.
+    Softmax,
+    /// `x - ln(sum(exp(x)))` along the last axis: their logarithms.
+    LogSoftmax,
 }
 
 impl Activation {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Linear, Self::Relu, Self::Softmax, Self::Sigmoid, Self::Tanh, Self::Gelu];
+    pub const ALL: [Self; 14] = [
+        Self::Linear,
+        Self::Relu,
+        Self::LeakyRelu,
+        Self::Elu,
+        Self::Selu,
+        Self::Gelu,
+        Self::GeluTanh,
+        Self::Silu,
+        Self::Sigmoid,
+        Self::HardSigmoid,
+        Self::Tanh,
+        Self::Softplus,
+        Self::Softmax,
+        Self::LogSoftmax,
+    ];
 
     /// Keras's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
             Self::Relu => "relu",
-            Self::Softmax => "softmax",
-            Self::Sigmoid => "sigmoid",
-            Self::Tanh => "tanh",
+            Self::LeakyRelu => "leaky_relu",
+            Self::Elu => "elu",
+            Self::Selu => "selu",
             Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Silu => "silu",
+            Self::Sigmoid => "sigmoid",
+            Self::HardSigmoid => "hard_sigmoid",
+            Self::Tanh => "tanh",
+            Self::Softplus => "softplus",
+            Self::Softmax => "softmax",
+            Self::LogSoftmax => "log_softmax",
         }
+    }
+
+    /// Whether the function looks at all numbers of a vector, and so needs an axis.
+    pub(crate) const fn is_along_an_axis(self) -> bool {
+        matches!(self, Self::Softmax | Self::LogSoftmax)
     }
 
     /// The part of this activation that a convolution or dense operation applies itself, while its output is in registers,
@@ -60,10 +108,18 @@ impl Activation {
         match self {
             Self::Linear => Ok(x),
             Self::Relu => tape.relu(x),
-            Self::Softmax => tape.softmax(x),
-            Self::Sigmoid => tape.sigmoid(x),
-            Self::Tanh => tape.tanh(x),
+            Self::LeakyRelu => tape.leaky_relu(x, 0.2),
+            Self::Elu => tape.elu(x, 1.0),
+            Self::Selu => tape.selu(x),
             Self::Gelu => tape.gelu(x),
+            Self::GeluTanh => tape.gelu_tanh(x),
+            Self::Silu => tape.silu(x),
+            Self::Sigmoid => tape.sigmoid(x),
+            Self::HardSigmoid => tape.hard_sigmoid(x),
+            Self::Tanh => tape.tanh(x),
+            Self::Softplus => tape.softplus(x),
+            Self::Softmax => tape.softmax(x),
+            Self::LogSoftmax => tape.log_softmax(x),
         }
     }
 }
@@ -84,15 +140,30 @@ pub struct ParseActivationError {
 
 impl Activation {
     /// The names, as error messages list them.
-    pub(crate) const EXPECTED: &'static str = "'linear', 'relu', 'softmax', 'sigmoid', 'tanh' or 'gelu'";
+    pub(crate) const EXPECTED: &'static str = "'linear', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'gelu_tanh', 'silu', \
+        'sigmoid', 'hard_sigmoid', 'tanh', 'softplus', 'softmax' or 'log_softmax'";
 }
 
 impl FromStr for Activation {
     type Err = ParseActivationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Keras's other name.
+        let text = if text == "swish" { "silu" } else { text };
         let known = Self::ALL.into_iter().find(|activation| activation.name() == text);
         known.ok_or_else(|| ParseActivationError { received: text.to_owned() })
+    }
+}
+
+impl ConfigValue for Activation {
+    const EXPECTED: &'static str = Self::EXPECTED;
+
+    fn read(value: &Value) -> Option<Self> {
+        if value.is_null() { Some(Self::Linear) } else { value.as_str()?.parse().ok() }
+    }
+
+    fn write(&self) -> Value {
+        self.name().into()
     }
 }
 
@@ -104,12 +175,14 @@ mod tests {
     fn names_parse_and_the_error_lists_them() {
         for activation in Activation::ALL {
             assert_eq!(activation.to_string().parse(), Ok(activation));
-            assert!(Activation::EXPECTED.contains(activation.name()));
+            assert!(Activation::EXPECTED.contains(&format!("'{activation}'")));
         }
+        assert_eq!("swish".parse(), Ok(Activation::Silu));
         let error = "rellu".parse::<Activation>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "activation must be 'linear', 'relu', 'softmax', 'sigmoid', 'tanh' or 'gelu'; received 'rellu'"
+            "activation must be 'linear', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'gelu_tanh', 'silu', 'sigmoid', \
+             'hard_sigmoid', 'tanh', 'softplus', 'softmax' or 'log_softmax'; received 'rellu'"
         );
     }
 }

@@ -3,8 +3,6 @@
 use serde_json::{Map, Value};
 use stampnet_geometry::{Padding, Size};
 
-use crate::{Activation, Initializer};
-
 /// Why a config was refused: where, the rule, and what was received.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -102,7 +100,7 @@ pub enum ConfigError {
 
 /// The config of one layer, read key by key. Keys that nobody asked for are an error in the end.
 #[derive(Debug)]
-pub(crate) struct Config {
+pub struct Config {
     place: String,
     entries: Map<String, Value>,
     known: Vec<&'static str>,
@@ -209,12 +207,12 @@ impl Fixed {
 }
 
 /// A config as it is written: a layer's own entries, then the fixed ones.
-pub(crate) fn entries<const N: usize>(
-    own: [(&'static str, Value); N],
+pub(crate) fn entries(
+    own: impl IntoIterator<Item = (&'static str, Value)>,
     fixed: &[(&'static str, Fixed)],
 ) -> Map<String, Value> {
-    let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
-    own.chain(fixed.iter().map(|&(key, value)| (key.to_owned(), value.value()))).collect()
+    let fixed = fixed.iter().map(|&(key, value)| (key, value.value()));
+    own.into_iter().chain(fixed).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// A value in a config.
@@ -274,37 +272,6 @@ impl ConfigValue for bool {
 
     fn write(&self) -> Value {
         (*self).into()
-    }
-}
-
-impl ConfigValue for Activation {
-    const EXPECTED: &'static str = Self::EXPECTED;
-
-    fn read(value: &Value) -> Option<Self> {
-        if value.is_null() { Some(Self::Linear) } else { value.as_str()?.parse().ok() }
-    }
-
-    fn write(&self) -> Value {
-        self.name().into()
-    }
-}
-
-impl ConfigValue for Initializer {
-    const EXPECTED: &'static str =
-        "'glorot_uniform', 'glorot_normal', 'he_uniform', 'he_normal', 'zeros' or 'ones', as a name or as an object";
-
-    fn read(value: &Value) -> Option<Self> {
-        let name = value.as_str().or_else(|| value.get("class_name")?.as_str())?;
-        Self::ALL.into_iter().find(|known| name == known.name() || name == known.class_name())
-    }
-
-    fn write(&self) -> Value {
-        let config = if self.is_random() {
-            serde_json::json!({"seed": null, "input_axes": null, "output_axes": null})
-        } else {
-            serde_json::json!({})
-        };
-        object("keras.initializers", self.class_name(), config)
     }
 }
 

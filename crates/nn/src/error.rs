@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use stampnet_geometry::Padding;
 use stampnet_tensor::Shape;
 
 use crate::config::ConfigError;
@@ -77,16 +78,42 @@ pub enum LayerError {
         /// What it is.
         received: f64,
     },
+    /// A weight that its initializer cannot fill.
+    #[error("the initializer '{initializer}' needs a weight with {expected}; received the shape {received}")]
+    Initializer {
+        /// Its name.
+        initializer: &'static str,
+        /// The axes that it needs.
+        expected: &'static str,
+        /// The shape of the weight.
+        received: Box<Shape>,
+    },
+    /// A norm over an axis that the weight does not have.
+    #[error("the axes of a constraint must be axes of its weight; received axis {axis} for the shape {shape}")]
+    ConstraintAxis {
+        /// The axis.
+        axis: i64,
+        /// The shape of the weight.
+        shape: Box<Shape>,
+    },
+    /// A padding rule that the layer does not have.
+    #[error("padding must be {expected}; received {received}")]
+    Padding {
+        /// The rules that it has.
+        expected: &'static str,
+        /// What was asked for.
+        received: Padding,
+    },
     /// Strides and dilation at once.
     #[error(
-        "strides > 1 cannot be combined with dilation_rate > 1; received strides {strides:?} and dilation_rate \
-         {dilation:?}: set one of them to 1"
+        "strides > 1 cannot be combined with dilation_rate > 1; received strides {strides} and dilation_rate \
+         {dilation}: set one of them to 1"
     )]
     StridesAndDilation {
-        /// Height and width.
-        strides: (usize, usize),
-        /// Height and width.
-        dilation: (usize, usize),
+        /// One for each axis.
+        strides: Box<Shape>,
+        /// One for each axis.
+        dilation: Box<Shape>,
     },
     /// A target shape that does not hold the input.
     #[error(

@@ -7,7 +7,7 @@ use stampnet_autograd::{Tape, Var};
 use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Shape;
 
-use crate::{Activation, Initializer, LayerError, LayerHandle, NnError, Symbol, Symbols};
+use crate::{Activation, Constraint, Initializer, LayerError, LayerHandle, NnError, Regularizer, Symbol, Symbols};
 
 /// One step of a model. A layer is a description: its weights live in the model.
 ///
@@ -131,17 +131,45 @@ pub struct WeightSpec {
     pub shape: Shape,
     /// How it begins.
     pub initializer: Initializer,
+    /// What training adds to the loss for it.
+    pub regularizer: Option<Regularizer>,
+    /// What each step restores.
+    pub constraint: Option<Constraint>,
     /// Whether an optimizer changes it. Others are state that the layer updates itself, such as a moving average.
     pub trainable: bool,
 }
 
 impl WeightSpec {
-    /// A trainable weight.
+    /// A trainable weight, free of penalties and bounds.
     ///
     /// # Errors
-    /// The shape is unusable.
+    /// The shape is unusable, or the initializer cannot fill it.
     pub fn new(name: &'static str, dims: &[usize], initializer: Initializer) -> Result<Self, LayerError> {
-        Ok(Self { name, shape: Shape::new(dims)?, initializer, trainable: true })
+        let shape = Shape::new(dims)?;
+        initializer.check(shape)?;
+        Ok(Self { name, shape, initializer, regularizer: None, constraint: None, trainable: true })
+    }
+
+    /// Sets what training adds to the loss for the weight.
+    ///
+    /// # Errors
+    /// A factor is negative or not finite.
+    pub fn regularizer(mut self, regularizer: Option<Regularizer>) -> Result<Self, LayerError> {
+        regularizer.map_or(Ok(()), Regularizer::check)?;
+        self.regularizer = regularizer;
+        Ok(self)
+    }
+
+    /// Sets what each step restores.
+    ///
+    /// # Errors
+    /// The constraint does not fit the weight's shape.
+    pub fn constraint(mut self, constraint: Option<Constraint>) -> Result<Self, LayerError> {
+        if let Some(constraint) = &constraint {
+            constraint.check(self.shape)?;
+        }
+        self.constraint = constraint;
+        Ok(self)
     }
 
     /// Marks the weight as state.

@@ -30,7 +30,10 @@
 mod activation;
 mod callback;
 mod config;
+mod constraint;
+mod data_format;
 mod error;
+mod extent;
 mod functional;
 mod handle;
 mod initializer;
@@ -42,6 +45,7 @@ pub mod metrics;
 mod model;
 pub mod models;
 mod optimizer;
+mod regularizer;
 pub mod schedules;
 mod sequential;
 mod symbol;
@@ -52,14 +56,18 @@ pub use callback::{
     MonitorMode, ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN, TrainLog, Verbose,
 };
 pub use config::ConfigError;
+pub use constraint::Constraint;
+pub use data_format::{DataFormat, ParseDataFormatError};
 pub use error::{BatchShape, LayerError, NnError, TrainError};
+pub use extent::Extent;
 pub use functional::Functional;
 pub use handle::LayerHandle;
-pub use initializer::Initializer;
+pub use initializer::{Distribution, FanMode, Initializer};
 pub use layer::{Built, Call, Layer, WeightSpec};
 pub use loss::Loss;
 pub use model::{Evaluation, FitOptions, History, Losses, Model, ModelFileError, OutputEvaluation, Weight};
 pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
+pub use regularizer::Regularizer;
 pub use sequential::{InputShape, Sequential};
 pub use symbol::{Symbol, Symbols, input, input_named};
 

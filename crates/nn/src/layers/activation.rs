@@ -47,7 +47,7 @@ impl Layer for Activation {
     }
 
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
-        if self.function == Function::Softmax && input.rank() == 0 {
+        if self.function.is_along_an_axis() && input.rank() == 0 {
             return Err(LayerError::Rank { expected: "(None, .., classes)", received: input.into() });
         }
         Built::stateless(&input)

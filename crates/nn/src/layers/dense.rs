@@ -4,16 +4,11 @@ use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
 use stampnet_tensor::Shape;
 
+use super::weight_options::{self, BIAS, KERNEL, WeightOptions};
 use crate::config::{Config, ConfigError, ConfigValue, Fixed, entries};
-use crate::{Activation, Built, Call, Initializer, Layer, LayerError, WeightSpec};
+use crate::{Activation, Built, Call, Constraint, Initializer, Layer, LayerError, Regularizer};
 
-const FIXED: &[(&str, Fixed)] = &[
-    ("kernel_regularizer", Fixed::Null),
-    ("bias_regularizer", Fixed::Null),
-    ("kernel_constraint", Fixed::Null),
-    ("bias_constraint", Fixed::Null),
-    ("quantization_config", Fixed::Null),
-];
+const FIXED: &[(&str, Fixed)] = &[("quantization_config", Fixed::Null)];
 
 /// A fully connected layer: every unit sees every input.
 ///
@@ -39,8 +34,8 @@ pub struct Dense {
     units: usize,
     activation: Activation,
     use_bias: bool,
-    kernel_initializer: Initializer,
-    bias_initializer: Initializer,
+    kernel: WeightOptions,
+    bias: WeightOptions,
 }
 
 impl Dense {
@@ -50,8 +45,8 @@ impl Dense {
             units,
             activation: Activation::Linear,
             use_bias: true,
-            kernel_initializer: Initializer::GlorotUniform,
-            bias_initializer: Initializer::Zeros,
+            kernel: WeightOptions::new(Initializer::GlorotUniform),
+            bias: WeightOptions::new(Initializer::Zeros),
         }
     }
 
@@ -71,15 +66,43 @@ impl Dense {
 
     /// Sets how the kernel begins; `GlorotUniform` by default.
     #[must_use]
-    pub const fn kernel_initializer(mut self, initializer: Initializer) -> Self {
-        self.kernel_initializer = initializer;
+    pub fn kernel_initializer(mut self, initializer: Initializer) -> Self {
+        self.kernel.initializer = initializer;
+        self
+    }
+
+    /// Sets the penalty on the kernel; none by default.
+    #[must_use]
+    pub fn kernel_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.kernel.regularizer = Some(regularizer);
+        self
+    }
+
+    /// Sets what each step restores of the kernel; nothing by default.
+    #[must_use]
+    pub fn kernel_constraint(mut self, constraint: Constraint) -> Self {
+        self.kernel.constraint = Some(constraint);
         self
     }
 
     /// Sets how the bias begins; `Zeros` by default.
     #[must_use]
-    pub const fn bias_initializer(mut self, initializer: Initializer) -> Self {
-        self.bias_initializer = initializer;
+    pub fn bias_initializer(mut self, initializer: Initializer) -> Self {
+        self.bias.initializer = initializer;
+        self
+    }
+
+    /// Sets the penalty on the bias; none by default.
+    #[must_use]
+    pub fn bias_regularizer(mut self, regularizer: Regularizer) -> Self {
+        self.bias.regularizer = Some(regularizer);
+        self
+    }
+
+    /// Sets what each step restores of the bias; nothing by default.
+    #[must_use]
+    pub fn bias_constraint(mut self, constraint: Constraint) -> Self {
+        self.bias.constraint = Some(constraint);
         self
     }
 
@@ -87,8 +110,8 @@ impl Dense {
         let mut layer = Self::new(config.required("units")?);
         config.optional("activation", &mut layer.activation)?;
         config.optional("use_bias", &mut layer.use_bias)?;
-        config.optional("kernel_initializer", &mut layer.kernel_initializer)?;
-        config.optional("bias_initializer", &mut layer.bias_initializer)?;
+        layer.kernel.read(config, KERNEL)?;
+        layer.bias.read(config, BIAS)?;
         // Keras 2 wrote it.
         config.only(&[("activity_regularizer", Fixed::Null)])?;
         config.only(FIXED)?;
@@ -106,10 +129,9 @@ impl Layer for Dense {
             ("units", self.units.write()),
             ("activation", self.activation.write()),
             ("use_bias", self.use_bias.write()),
-            ("kernel_initializer", self.kernel_initializer.write()),
-            ("bias_initializer", self.bias_initializer.write()),
         ];
-        entries(own, FIXED)
+        let weights = weight_options::write(&[(KERNEL, &self.kernel), (BIAS, &self.bias)]);
+        entries(own.into_iter().chain(weights), FIXED)
     }
 
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
@@ -120,9 +142,9 @@ impl Layer for Dense {
             return Err(LayerError::Zero { argument: "units" });
         }
         let output = Shape::new(&[rest, &[self.units]].concat())?;
-        let mut weights = vec![WeightSpec::new("kernel", &[inputs, self.units], self.kernel_initializer)?];
+        let mut weights = vec![self.kernel.spec("kernel", &[inputs, self.units])?];
         if self.use_bias {
-            weights.push(WeightSpec::new("bias", &[self.units], self.bias_initializer)?);
+            weights.push(self.bias.spec("bias", &[self.units])?);
         }
         Ok(Built { output, weights })
     }

@@ -8,8 +8,12 @@ mod batch_normalization;
 mod concatenate;
 mod conv;
 mod conv1d;
+mod conv1d_transpose;
 mod conv2d;
+mod conv2d_transpose;
+mod conv3d;
 mod dense;
+mod depthwise_conv1d;
 mod depthwise_conv2d;
 mod dropout;
 mod flatten;
@@ -22,7 +26,10 @@ mod max_pooling2d;
 mod merge;
 mod pool;
 mod reshape;
+mod separable_conv1d;
+mod separable_conv2d;
 mod shape;
+mod weight_options;
 
 use std::sync::Arc;
 
@@ -32,9 +39,14 @@ pub use average_pooling1d::AveragePooling1D;
 pub use average_pooling2d::AveragePooling2D;
 pub use batch_normalization::BatchNormalization;
 pub use concatenate::Concatenate;
+pub use conv::{ConvLayer, Depthwise, Plain, Separable, Transposed};
 pub use conv1d::Conv1D;
+pub use conv1d_transpose::Conv1DTranspose;
 pub use conv2d::Conv2D;
+pub use conv2d_transpose::Conv2DTranspose;
+pub use conv3d::Conv3D;
 pub use dense::Dense;
+pub use depthwise_conv1d::DepthwiseConv1D;
 pub use depthwise_conv2d::DepthwiseConv2D;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
@@ -45,6 +57,8 @@ pub use global_max_pooling2d::GlobalMaxPooling2D;
 pub use max_pooling1d::MaxPooling1D;
 pub use max_pooling2d::MaxPooling2D;
 pub use reshape::Reshape;
+pub use separable_conv1d::SeparableConv1D;
+pub use separable_conv2d::SeparableConv2D;
 
 use crate::Layer;
 use crate::config::{Config, ConfigError};
@@ -62,8 +76,12 @@ const REGISTRY: &[(&str, Constructor)] = &[
     ("BatchNormalization", |config| shared(BatchNormalization::from_config(config))),
     ("Concatenate", |config| shared(Concatenate::from_config(config))),
     ("Conv1D", |config| shared(Conv1D::from_config(config))),
+    ("Conv1DTranspose", |config| shared(Conv1DTranspose::from_config(config))),
     ("Conv2D", |config| shared(Conv2D::from_config(config))),
+    ("Conv2DTranspose", |config| shared(Conv2DTranspose::from_config(config))),
+    ("Conv3D", |config| shared(Conv3D::from_config(config))),
     ("Dense", |config| shared(Dense::from_config(config))),
+    ("DepthwiseConv1D", |config| shared(DepthwiseConv1D::from_config(config))),
     ("DepthwiseConv2D", |config| shared(DepthwiseConv2D::from_config(config))),
     ("Dropout", |config| shared(Dropout::from_config(config))),
     ("Flatten", |config| shared(Flatten::from_config(config))),
@@ -74,6 +92,8 @@ const REGISTRY: &[(&str, Constructor)] = &[
     ("MaxPooling1D", |config| shared(MaxPooling1D::from_config(config))),
     ("MaxPooling2D", |config| shared(MaxPooling2D::from_config(config))),
     ("Reshape", |config| shared(Reshape::from_config(config))),
+    ("SeparableConv1D", |config| shared(SeparableConv1D::from_config(config))),
+    ("SeparableConv2D", |config| shared(SeparableConv2D::from_config(config))),
 ];
 
 fn shared<L: Layer + 'static>(layer: Result<L, ConfigError>) -> Result<Arc<dyn Layer>, ConfigError> {

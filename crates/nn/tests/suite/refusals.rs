@@ -4,9 +4,13 @@ use crate::common::{Bars, bits};
 use stampnet_data::{DataError, Dataset, TensorSet};
 use stampnet_geometry::Padding;
 use stampnet_nn::layers::{
-    BatchNormalization, Conv1D, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten, MaxPooling2D, Reshape,
+    BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Conv3D, Dense, DepthwiseConv2D, Dropout, Flatten,
+    MaxPooling2D, Reshape, SeparableConv2D,
 };
-use stampnet_nn::{Activation, Adam, EarlyStopping, FitOptions, Loss, Model, Sequential, Sgd};
+use stampnet_nn::{
+    Activation, Adam, Constraint, DataFormat, EarlyStopping, FitOptions, Initializer, Loss, Model, Regularizer,
+    Sequential, Sgd,
+};
 use stampnet_tensor::{Shape, Tensor};
 
 #[test]
@@ -35,12 +39,70 @@ fn a_layer_that_cannot_take_its_input_is_named() {
         ),
         (
             image().add(Conv2D::new(1, 3).padding(Padding::Causal)),
-            "layer conv2d_1 (Conv2D), input (None, 26, 26, 6): 'causal' padding is for sequences (height 1, kernel height 1); \
-             received height 26, kernel height 3: use 'same' or explicit padding for images",
+            "layer conv2d_1 (Conv2D), input (None, 26, 26, 6): padding must be 'valid', 'same' or explicit; received causal",
         ),
         (
             image().add(DepthwiseConv2D::new(3).depth_multiplier(0)),
             "layer depthwise_conv2d (DepthwiseConv2D), input (None, 26, 26, 6): depth_multiplier must be at least 1; received 0",
+        ),
+        (
+            image().add_named(
+                "up",
+                Conv2DTranspose::new(4, 3).padding(Padding::Explicit { top: 1, bottom: 1, left: 1, right: 1 }),
+            ),
+            "layer up (Conv2DTranspose), input (None, 26, 26, 6): padding must be 'valid' or 'same'; received top 1, \
+             bottom 1, left 1, right 1",
+        ),
+        (
+            image().add_named("up", Conv2DTranspose::new(4, 3).output_padding(1)),
+            "layer up (Conv2DTranspose), input (None, 26, 26, 6): output_padding must be below the stride along each \
+             axis; along the height output_padding is 1 and the stride 1",
+        ),
+        (
+            image()
+                .add(Conv2D::new(4, 3).data_format(DataFormat::ChannelsFirst))
+                .add(Flatten::new())
+                .add(Conv3D::new(2, 2)),
+            "layer conv3d (Conv3D), input (None, 384): the input must have the shape (None, depth, height, width, channels); \
+             received (None, 384)",
+        ),
+        (
+            Sequential::new((8, 3)).add(Conv1D::new(4, 3).padding(Padding::Explicit {
+                top: 1,
+                bottom: 0,
+                left: 1,
+                right: 1,
+            })),
+            "layer conv1d (Conv1D), input (None, 8, 3): padding must be 'valid', 'same', 'causal' or explicit (on the left and on \
+             the right); received top 1, bottom 0, left 1, right 1",
+        ),
+        (
+            Sequential::new([4, 8, 8, 3]).add(Conv3D::new(4, (5, 1, 1))),
+            "layer conv3d (Conv3D), input (None, 4, 8, 8, 3): the window must fit into the padded input; along the depth the window \
+             covers 5 cells (kernel 5, dilation 1) but the input has 4 (input 4, padding 0 + 0): use a smaller kernel, a larger \
+             input, or padding 'same'",
+        ),
+        (
+            Sequential::new([4, 8, 8, 3]).add(Conv3D::new(4, 1).groups(2)),
+            "layer conv3d (Conv3D), input (None, 4, 8, 8, 3): groups must divide the input channels; received 3 channels and 2 groups",
+        ),
+        (
+            image().add(SeparableConv2D::new(0, 3)),
+            "layer separable_conv2d (SeparableConv2D), input (None, 26, 26, 6): filters must be at least 1; received 0",
+        ),
+        (
+            image().add(Conv2D::new(4, 3).kernel_initializer(Initializer::Identity { gain: 1.0 })),
+            "layer conv2d_1 (Conv2D), input (None, 26, 26, 6): the initializer 'identity' needs a weight with two axes; received the \
+             shape (3, 3, 6, 4)",
+        ),
+        (
+            image().add(Conv2D::new(4, 3).kernel_regularizer(Regularizer::L2 { l2: -0.5 })),
+            "layer conv2d_1 (Conv2D), input (None, 26, 26, 6): l2 must be finite and not negative; received -0.5",
+        ),
+        (
+            image().add(Conv2D::new(4, 3).bias_constraint(Constraint::unit_norm().axis([1]))),
+            "layer conv2d_1 (Conv2D), input (None, 26, 26, 6): the axes of a constraint must be axes of its weight; received axis 1 \
+             for the shape (4,)",
         ),
         (
             image().add(Conv1D::new(4, 3)),
