@@ -49,8 +49,7 @@ fn is_measurable(g: &ConvGeometry) -> bool {
 
 fn draw(random: &mut RandomStream) -> ConvDescriptor {
     let n = 1 << random.below(8);
-    // One in eight is a sequence, an image of height 1.
-    let (h, w) = if random.below(8) == 0 { (1, size(random, 9)) } else { (size(random, 7), size(random, 7)) };
+    let [h, w] = image(random);
     let [kh, kw] = pick(random, KERNELS);
     let stride = pick(random, &[1, 1, 1, 1, 1, 1, 2, 2, 2, 3]);
     let dilation = pick(random, &[1, 1, 1, 1, 1, 1, 1, 1, 2, 3]);
@@ -58,6 +57,20 @@ fn draw(random: &mut RandomStream) -> ConvDescriptor {
     let options = ConvOptions::new(filters, Size { h: if h == 1 { 1 } else { kh }, w: kw });
     let options = options.stride(Size { h: if h == 1 { 1 } else { stride }, w: stride }).dilation(dilation);
     ConvDescriptor { input: Nhwc { n, h, w, c }, options: options.padding(padding(random)).groups(groups) }
+}
+
+/// Rows and columns: images that are less than twice as high as wide or as wide as high, some of any shape, and sequences,
+/// which are images of height 1.
+fn image(random: &mut RandomStream) -> [usize; 2] {
+    match random.below(8) {
+        0 => [1, 4 * size(random, 8)],
+        1 => [size(random, 7), size(random, 7)],
+        _ => {
+            let cells = 4 * size(random, 5);
+            let mut side = || cells + random.below(cells as u32) as usize;
+            [side(), side()]
+        }
+    }
 }
 
 /// A number of cells, each power of two as likely as the next, and any in between.
