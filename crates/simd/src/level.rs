@@ -208,6 +208,31 @@ mod tests {
         }
     }
 
+    /// Turns a square whose rows lie apart.
+    struct Turn;
+
+    impl Kernel for Turn {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let (from_stride, to_stride) = (S::LANES + 3, S::LANES + 1);
+            let from: Vec<f32> = (0..S::LANES * from_stride).map(|i| i as f32).collect();
+            let mut to = vec![-1.0; S::LANES * to_stride];
+            // SAFETY: both hold LANES rows of LANES numbers, the last ones with a gap behind them.
+            unsafe { s.transpose(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride) };
+            for (j, row) in to.chunks_exact(to_stride).enumerate() {
+                let want: Vec<f32> = (0..S::LANES).map(|i| (i * from_stride + j) as f32).chain([-1.0]).collect();
+                assert_eq!(row, want);
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_turns_squares() {
+        Level::available().for_each(|level| level.run(Turn));
+    }
+
     #[test]
     fn every_level_computes_what_scalars_do() {
         for level in Level::available() {

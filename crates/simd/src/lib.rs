@@ -148,6 +148,22 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The sum of all lanes, added in a fixed tree: neighbours at distance `LANES / 2`, then `LANES / 4`, and so on.
     fn sum(self, v: Self::F32) -> f32;
 
+    /// Turns a square of `LANES` x `LANES` numbers: number `j` of row `i` at `from` becomes number `i` of row `j` at `to`.
+    /// Rows begin every `from_stride` and every `to_stride` numbers.
+    ///
+    /// # Safety
+    /// All rows at `from` must be valid for reading `LANES` numbers, those at `to` for writing them, and the two must not
+    /// overlap.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for i in 0..Self::LANES {
+            for j in 0..Self::LANES {
+                // SAFETY: the caller vouches for number j of row i and number i of row j.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
+            }
+        }
+    }
+
     /// Reads a vector from the front of a slice.
     ///
     /// # Panics

@@ -6,6 +6,7 @@ use crate::{Kernel, Simd};
 
 pub(crate) mod amx;
 pub(crate) mod bf16;
+mod transpose;
 
 /// AVX2 and FMA: eight lanes.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +171,12 @@ impl Simd for Avx2 {
             _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
         }
     }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller vouches for the numbers; the token for the instructions.
+        unsafe { transpose::turn_8(from, from_stride, to, to_stride) }
+    }
 }
 
 /// A mask whose first `n` lanes are set.
@@ -322,6 +329,12 @@ impl Simd for Avx512 {
             let eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
             Avx2(()).sum(eight)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller vouches for the numbers; the token for the instructions.
+        unsafe { transpose::turn_16(from, from_stride, to, to_stride) }
     }
 }
 

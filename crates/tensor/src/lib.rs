@@ -17,6 +17,7 @@ mod files;
 mod mapped;
 mod npy;
 mod random;
+pub mod scratch;
 mod shape;
 mod tensor;
 
