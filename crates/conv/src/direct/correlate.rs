@@ -1,57 +1,71 @@
-//! The kernel of the forward pass, and of the input's gradient: a correlation of a padded sample with packed weights.
+//! The kernel of the forward pass, and of the input's gradient: a correlation of a sample with packed weights.
 //!
 //! The plain loops, for one sample and one group:
 //!
 //! ```text
 //! for oh, ow, oc:
 //!     sum = bias[oc]
-//!     for kh, kw, c:
-//!         sum += source[oh * stride + kh * dilation][ow * stride + kw * dilation][c] * weight[kh][kw][c][oc]
+//!     for kh, kw whose cell (i, j) lies inside the source, c:
+//!         sum += source[i][j][c] * weight[kh][kw][c][oc]
 //!     output[oh][ow][oc] = activation(sum)
 //! ```
 //!
 //! Departures, for speed:
 //! 1. A tile of up to 14 neighbouring outputs by two vectors of output channels is summed in registers. Each weight vector
-//!    that is loaded serves all outputs of the tile, each input value serves two vectors.
+//!    that is loaded serves all outputs of the tile, each input value serves two vectors. A row is cut into tiles of nearly
+//!    the same width: narrow ones would not hide the latency of a multiply-add.
 //! 2. Weights are packed in the order in which the tile reads them, `[oc / block][kh][kw][c][block]`, the last block
 //!    filled up with zeros, so that they stream from consecutive cache lines.
-//! 3. The source is padded, so no tap tests for the border.
+//! 3. There is no padded copy, no test for the border, and no product with padding. The outputs of a tile have the same
+//!    taps inside the source: between the sides, tiles lie along rows; at a side, where each column of outputs has its
+//!    own kernel columns, they stand along it. Outputs in the corners are alone.
 //! 4. In NHWC, the taps of one kernel row are one run of `kw * c` neighbouring values where columns are not dilated and
 //!    there is one group; otherwise there is a run of `c` values for each kernel column.
 //! 5. Four values of a run are taken per turn of the loop. Address arithmetic otherwise competes with multiply-adds.
 //! 6. Bias is where sums start, the activation is applied before they leave the registers.
 
+use std::ops::Range;
+
 use stampnet_simd::{Kernel, Simd};
 
+use super::windows::Windows;
 use crate::Activation;
 
-/// How the taps of one window lie in the source, in elements.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taps {
-    /// Kernel rows.
-    pub(super) rows: usize,
-    /// From one kernel row to the next.
-    pub(super) row_step: usize,
-    /// Runs of neighbouring values in a kernel row.
-    pub(super) runs: usize,
-    /// From one run to the next.
-    pub(super) run_step: usize,
-    /// Values in a run.
-    pub(super) run_len: usize,
+/// One group of one sample, or some rows of it.
+pub(super) struct Correlate<'a> {
+    /// Rows and columns of the windows.
+    pub(super) windows: [Windows; 2],
+    /// What is read.
+    pub(super) source: Source<'a>,
+    /// The packed weights of the group.
+    pub(super) weight: &'a [f32],
+    /// The bias of the group, `[channels]`.
+    pub(super) bias: Option<&'a [f32]>,
+    /// Applied to each sum.
+    pub(super) activation: Activation,
+    /// Output channels of the group.
+    pub(super) channels: usize,
+    /// Where the outputs go.
+    pub(super) output: &'a mut [f32],
+    /// How they lie there.
+    pub(super) pixels: Grid,
 }
 
-impl Taps {
-    /// Values under the whole window.
-    pub(super) const fn len(&self) -> usize {
-        self.rows * self.runs * self.run_len
-    }
+/// One group of an image, or of some rows of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    pub(super) data: &'a [f32],
+    /// How its cells lie there.
+    pub(super) cells: Grid,
+    /// Channels of the group.
+    pub(super) channels: usize,
+}
 
-    /// Elements from the first value under the window to one past the last.
-    pub(super) const fn span(&self) -> usize {
-        if self.len() == 0 {
-            return 0;
-        }
-        (self.rows - 1) * self.row_step + (self.runs - 1) * self.run_step + self.run_len
+impl Source<'_> {
+    /// Whether the taps of a kernel row are neighbours in memory.
+    #[inline(always)]
+    pub(super) const fn is_run(&self, columns: &Windows) -> bool {
+        columns.dilation == 1 && self.cells.column == self.channels
     }
 }
 
@@ -69,32 +83,11 @@ pub(super) struct Grid {
 impl Grid {
     /// One past the last element of a grid of `rows` by `columns` pixels with `len` elements each.
     pub(super) const fn end(&self, rows: usize, columns: usize, len: usize) -> usize {
+        if rows == 0 || columns == 0 {
+            return 0;
+        }
         self.origin + (rows - 1) * self.row + (columns - 1) * self.column + len
     }
-}
-
-/// One group of one sample, or some rows of it.
-pub(super) struct Correlate<'a> {
-    /// Output rows and columns.
-    pub(super) size: [usize; 2],
-    /// The padded sample.
-    pub(super) source: &'a [f32],
-    /// Where the windows begin in it.
-    pub(super) windows: Grid,
-    /// How the taps lie in a window.
-    pub(super) taps: Taps,
-    /// The packed weights of the group.
-    pub(super) weight: &'a [f32],
-    /// The bias of the group, `[channels]`.
-    pub(super) bias: Option<&'a [f32]>,
-    /// Applied to each sum.
-    pub(super) activation: Activation,
-    /// Output channels of the group.
-    pub(super) channels: usize,
-    /// Where the outputs go.
-    pub(super) output: &'a mut [f32],
-    /// How they lie there.
-    pub(super) pixels: Grid,
 }
 
 /// One block of output channels of a [`Correlate`].
@@ -109,20 +102,34 @@ struct Block<'a> {
     channels: usize,
 }
 
+/// Neighbouring outputs in a row or in a column, whose windows have the same taps inside the source.
+#[derive(Clone)]
+struct Line {
+    /// The first.
+    at: [usize; 2],
+    /// Outputs.
+    len: usize,
+    /// Whether they stand below each other.
+    is_column: bool,
+    /// Kernel rows and columns that lie inside.
+    taps: [Range<usize>; 2],
+}
+
 impl Kernel for Correlate<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let [oh, ow] = self.size;
-        if oh == 0 || ow == 0 {
+        let [rows, columns] = self.windows;
+        if rows.steps == 0 || columns.steps == 0 {
             return;
         }
-        // The bounds of every access below: the last window ends within the source, the last pixel within the output.
-        assert!(self.windows.end(oh, ow, self.taps.span()) <= self.source.len());
-        assert!(self.pixels.end(oh, ow, self.channels) <= self.output.len());
+        // The bounds of every access below: cells inside the image lie within the source, pixels within the output.
+        let Source { data, cells, channels } = self.source;
+        assert!(cells.end(rows.cells, columns.cells, channels) <= data.len());
+        assert!(self.pixels.end(rows.steps, columns.steps, self.channels) <= self.output.len());
         assert!(self.bias.is_none_or(|bias| bias.len() == self.channels));
-        let (width, taps) = (2 * S::LANES, self.taps.len());
+        let (width, taps) = (2 * S::LANES, rows.taps * columns.taps * channels);
         let mut start = 0;
         while start < self.channels {
             let channels = width.min(self.channels - start);
@@ -162,86 +169,141 @@ impl Correlate<'_> {
                 *first = unsafe { s.load_partial(bias.as_ptr().add(v * S::LANES), lanes) };
             }
         }
-        let [oh, ow] = self.size;
-        for y in 0..oh {
-            let mut x = 0;
-            // SAFETY: x + P <= ow, so the tile lies within the grid that `run` checked.
-            unsafe {
-                if S::LANES == 16 {
-                    while x + 14 <= ow {
-                        x += self.tile::<S, 14, V>(s, block, [y, x], first);
-                    }
-                    if x + 7 <= ow {
-                        x += self.tile::<S, 7, V>(s, block, [y, x], first);
-                    }
-                } else if S::LANES == 8 {
-                    while x + 6 <= ow {
-                        x += self.tile::<S, 6, V>(s, block, [y, x], first);
-                    }
-                }
-                while x + 4 <= ow {
-                    x += self.tile::<S, 4, V>(s, block, [y, x], first);
-                }
-                if x + 2 <= ow {
-                    x += self.tile::<S, 2, V>(s, block, [y, x], first);
-                }
-                if x < ow {
-                    self.tile::<S, 1, V>(s, block, [y, x], first);
+        let [rows, columns] = self.windows;
+        let (inner_rows, inner_columns) = (rows.interior(), columns.interior());
+        let middle = inner_columns.start..inner_columns.end.max(inner_columns.start);
+        // SAFETY: lines lie within the outputs, and their taps inside the source.
+        unsafe {
+            for y in 0..rows.steps {
+                let taps = [rows.taps_of(y), 0..columns.taps];
+                self.line::<S, V>(
+                    s,
+                    block,
+                    first,
+                    Line { at: [y, middle.start], len: middle.len(), is_column: false, taps },
+                );
+            }
+            for x in (0..middle.start).chain(middle.end..columns.steps) {
+                let taps = [0..rows.taps, columns.taps_of(x)];
+                let len = inner_rows.len();
+                let line = Line { at: [inner_rows.start, x], len, is_column: true, taps };
+                self.line::<S, V>(s, block, first, line);
+                for y in (0..inner_rows.start).chain(inner_rows.start + len..rows.steps) {
+                    let taps = [rows.taps_of(y), columns.taps_of(x)];
+                    self.line::<S, V>(s, block, first, Line { at: [y, x], len: 1, is_column: false, taps });
                 }
             }
         }
     }
 
-    /// `P` neighbouring pixels by `V` vectors of channels, from pixel `at`. Returns `P`.
+    /// A line of outputs, in tiles.
     ///
     /// # Safety
-    /// The bounds that `run` asserts hold, and the pixels lie within the size.
+    /// The bounds that `run` asserts hold; the outputs are there, and the taps lie inside the source.
+    #[inline(always)]
+    unsafe fn line<S: Simd, const V: usize>(&mut self, s: S, block: Block<'_>, first: [S::F32; V], mut line: Line) {
+        while line.len > 0 {
+            // SAFETY: no tile is wider than what is left of the line.
+            let taken = unsafe {
+                match tile_width::<S>(line.len) {
+                    14 if S::LANES == 16 => self.tile::<S, 14, V>(s, block, first, &line),
+                    13 if S::LANES == 16 => self.tile::<S, 13, V>(s, block, first, &line),
+                    12 if S::LANES == 16 => self.tile::<S, 12, V>(s, block, first, &line),
+                    11 if S::LANES == 16 => self.tile::<S, 11, V>(s, block, first, &line),
+                    10 if S::LANES == 16 => self.tile::<S, 10, V>(s, block, first, &line),
+                    9 if S::LANES == 16 => self.tile::<S, 9, V>(s, block, first, &line),
+                    8 if S::LANES == 16 => self.tile::<S, 8, V>(s, block, first, &line),
+                    7 if S::LANES == 16 => self.tile::<S, 7, V>(s, block, first, &line),
+                    6 if S::LANES >= 8 => self.tile::<S, 6, V>(s, block, first, &line),
+                    5 if S::LANES >= 8 => self.tile::<S, 5, V>(s, block, first, &line),
+                    4 => self.tile::<S, 4, V>(s, block, first, &line),
+                    3 => self.tile::<S, 3, V>(s, block, first, &line),
+                    2 => self.tile::<S, 2, V>(s, block, first, &line),
+                    _ => self.tile::<S, 1, V>(s, block, first, &line),
+                }
+            };
+            line.at[usize::from(!line.is_column)] += taken;
+            line.len -= taken;
+        }
+    }
+
+    /// The first `P` outputs of a line by `V` vectors of channels. Returns `P`.
+    ///
+    /// # Safety
+    /// As for [`line`](Self::line), and the line has as many outputs.
     #[inline(always)]
     unsafe fn tile<S: Simd, const P: usize, const V: usize>(
         &mut self,
         s: S,
         block: Block<'_>,
-        at: [usize; 2],
         first: [S::F32; V],
+        line: &Line,
     ) -> usize {
-        let Taps { rows, row_step, runs, run_step, run_len } = self.taps;
+        let [rows, columns] = self.windows;
+        let Source { data, cells, channels } = self.source;
+        let &Line { at: [y, x], is_column, taps: [ref row_taps, ref column_taps], .. } = line;
+        let (x_step, y_step) = if is_column {
+            (rows.stride * cells.row, self.pixels.row)
+        } else {
+            (columns.stride * cells.column, self.pixels.column)
+        };
+        let (runs, len) = if self.source.is_run(&columns) {
+            (1, column_taps.len() * channels)
+        } else {
+            (column_taps.len(), channels)
+        };
         let mut sums = [first; P];
-        let mut w = block.weight.as_ptr();
-        // SAFETY: run has checked that windows and packed weights hold every tap, and that pixels lie in the output.
+        // SAFETY: the cells under the taps lie inside the source, the block has weights for each tap, the output the pixels.
         unsafe {
-            let x =
-                self.source.as_ptr().add(self.windows.origin + at[0] * self.windows.row + at[1] * self.windows.column);
-            for row in 0..rows {
+            let cell = rows.cell(y, row_taps.start) * cells.row as isize
+                + columns.cell(x, column_taps.start) * cells.column as isize;
+            let x = data.as_ptr().wrapping_add(cells.origin).wrapping_offset(cell);
+            let tap = row_taps.start * columns.taps + column_taps.start;
+            let w = block.weight.as_ptr().wrapping_add(tap * channels * V * S::LANES);
+            for p in 0..row_taps.len() {
+                let x = x.wrapping_add(p * rows.dilation * cells.row);
+                let mut w = w.wrapping_add(p * columns.taps * channels * V * S::LANES);
                 for run in 0..runs {
-                    let mut x = x.add(row * row_step + run * run_step);
-                    for _ in 0..run_len / 4 {
+                    let mut x = x.wrapping_add(run * columns.dilation * cells.column);
+                    for _ in 0..len / 4 {
                         for u in 0..4 {
-                            step::<S, P, V>(s, x.add(u), self.windows.column, w.add(u * V * S::LANES), &mut sums);
+                            step::<S, P, V>(s, x.add(u), x_step, w.add(u * V * S::LANES), &mut sums);
                         }
                         x = x.add(4);
                         w = w.add(4 * V * S::LANES);
                     }
-                    for _ in 0..run_len % 4 {
-                        step::<S, P, V>(s, x, self.windows.column, w, &mut sums);
+                    for _ in 0..len % 4 {
+                        step::<S, P, V>(s, x, x_step, w, &mut sums);
                         x = x.add(1);
                         w = w.add(V * S::LANES);
                     }
                 }
             }
-            let y = self.pixels.origin + at[0] * self.pixels.row + at[1] * self.pixels.column + block.start;
-            let y = self.output.as_mut_ptr().add(y);
-            for (p, sums) in sums.iter().enumerate() {
-                for (v, &sum) in sums.iter().enumerate() {
-                    let sum = match self.activation {
-                        Activation::Linear => sum,
-                        Activation::Relu => s.max(s.splat(0.0), sum),
-                    };
-                    let y = y.add(p * self.pixels.column + v * S::LANES);
-                    if (v + 1) * S::LANES <= block.channels {
-                        s.store(y, sum);
-                    } else {
-                        s.store_partial(y, block.channels - v * S::LANES, sum);
+            if self.activation == Activation::Relu {
+                for sums in &mut sums {
+                    for sum in sums {
+                        *sum = s.max(s.splat(0.0), *sum);
                     }
+                }
+            }
+            let y = self.pixels.origin + y * self.pixels.row + line.at[1] * self.pixels.column + block.start;
+            let y = self.output.as_mut_ptr().add(y);
+            if block.channels == V * S::LANES {
+                for (p, sums) in sums.iter().enumerate() {
+                    for (v, &sum) in sums.iter().enumerate() {
+                        s.store(y.add(p * y_step + v * S::LANES), sum);
+                    }
+                }
+            } else {
+                // By way of memory: tests within the loop would keep the compiler from unrolling it.
+                let mut all = [0.0; MAX_TILE];
+                for (p, sums) in sums.iter().enumerate() {
+                    for (v, &sum) in sums.iter().enumerate() {
+                        s.store(all.as_mut_ptr().add((p * V + v) * S::LANES), sum);
+                    }
+                }
+                for p in 0..P {
+                    y.add(p * y_step).copy_from_nonoverlapping(all.as_ptr().add(p * V * S::LANES), block.channels);
                 }
             }
         }
@@ -249,15 +311,29 @@ impl Correlate<'_> {
     }
 }
 
+/// Elements of the largest tile.
+const MAX_TILE: usize = 14 * 2 * 16;
+
+/// The width of the next tile of a line of which `left` outputs are left.
+#[inline(always)]
+const fn tile_width<S: Simd>(left: usize) -> usize {
+    let most = match S::LANES {
+        16 => 14,
+        8 => 6,
+        _ => 4,
+    };
+    left.div_ceil(left.div_ceil(most))
+}
+
 /// Adds the product of one input value per pixel and one weight vector per channel block.
 ///
 /// # Safety
-/// `x` is readable at `p * column` for all `p < P`, and `w` for `V * LANES` numbers.
+/// `x` is readable at `p * step` for all `p < P`, and `w` for `V * LANES` numbers.
 #[inline(always)]
 unsafe fn step<S: Simd, const P: usize, const V: usize>(
     s: S,
     x: *const f32,
-    column: usize,
+    step: usize,
     w: *const f32,
     sums: &mut [[S::F32; V]; P],
 ) {
@@ -268,7 +344,7 @@ unsafe fn step<S: Simd, const P: usize, const V: usize>(
     }
     for (p, sums) in sums.iter_mut().enumerate() {
         // SAFETY: the caller vouches for P values.
-        let value = s.splat(unsafe { *x.add(p * column) });
+        let value = s.splat(unsafe { *x.add(p * step) });
         for (sum, &weight) in sums.iter_mut().zip(&weights) {
             *sum = s.mul_add(value, weight, *sum);
         }

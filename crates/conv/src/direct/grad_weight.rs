@@ -8,15 +8,19 @@ use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 
 use super::accumulate::Accumulate;
-use super::correlate::{Grid, Taps};
+use super::correlate::{Grid, Source};
 use super::pack;
 use super::pad::{PaddedPart, Samples};
+use super::windows::Windows;
 use crate::algorithm::Site;
 use crate::parts::Parts;
 use crate::scratch;
 
 /// Pieces that a batch of few samples is cut into, as far as its rows allow.
 const PIECES: usize = 32;
+
+/// Elements of the samples that are taken together, so that they stay in the second-level cache for all output channels.
+const TOGETHER: usize = 1 << 16;
 
 /// From this many parts on they are tasks enough; with fewer, blocks of output channels are tasks of their own.
 const ENOUGH_PARTS: usize = 8;
@@ -27,6 +31,8 @@ struct Cut {
     pieces: usize,
     /// Output rows of a piece.
     rows: usize,
+    /// Whole samples that are taken together.
+    samples: usize,
     /// Elements of the packed sums.
     sums_len: usize,
     /// Parts of all pieces.
@@ -40,7 +46,8 @@ impl Cut {
         let pieces = oh.div_ceil(rows);
         let group_oc = g.group_oc().next_multiple_of(level.lanes());
         let sums_len = g.h().kernel() * g.w().kernel() * g.c() * group_oc;
-        Self { pieces, rows, sums_len, parts: Parts::new(g.n() * pieces, 1, sums_len) }
+        let samples = (TOGETHER / g.input().sample_len()).max(1);
+        Self { pieces, rows, samples, sums_len, parts: Parts::new(g.n() * pieces, 1, sums_len) }
     }
 }
 
@@ -65,7 +72,7 @@ pub(crate) fn run(site: Site<'_>, arguments: Operands<'_>) {
     let sweep = Sweep { g, level, cut: &cut, input: arguments.input, grad_output: arguments.grad_output };
     let group_len = cut.sums_len / g.groups();
     let block = 2 * level.lanes();
-    let block_len = sweep.taps(0).len() * block;
+    let block_len = sweep.taps() * block;
     cut.parts.sum(partials, total, |pieces, sums| {
         if cut.parts.count() >= ENOUGH_PARTS {
             return sweep.part(pieces, Share { first_group: 0, first_channel: 0, sums });
@@ -96,84 +103,58 @@ struct Share<'a> {
 }
 
 impl Sweep<'_> {
-    /// How the taps lie in a source whose rows have `row` elements.
-    const fn taps(&self, row: usize) -> Taps {
-        let g = self.g;
-        let is_run = g.groups() == 1 && g.w().dilation() == 1;
-        let (kernel_w, c) = (g.w().kernel(), g.group_c());
-        let (runs, run_len) = if is_run { (1, kernel_w * c) } else { (kernel_w, c) };
-        Taps {
-            rows: g.h().kernel(),
-            row_step: g.h().dilation() * row,
-            runs,
-            run_step: g.w().dilation() * g.c(),
-            run_len,
-        }
+    /// Elements of the sums of one output channel.
+    const fn taps(&self) -> usize {
+        self.g.h().kernel() * self.g.w().kernel() * self.g.group_c()
     }
 
     /// Overwrites a share of the sums over some pieces.
     fn part(&self, pieces: Range<usize>, mut share: Share<'_>) {
         share.sums.fill(0.0);
         let g = self.g;
-        let (input_len, row_len) = (g.input().sample_len(), g.w().output() * g.oc());
-        for piece in pieces {
-            let (n, first) = (piece / self.cut.pieces, piece % self.cut.pieces * self.cut.rows);
-            let rows = self.cut.rows.min(g.h().output() - first);
-            let sample = &self.input[n * input_len..][..input_len];
-            if let Some(grad_output) = self.grad_output.sample(n) {
-                self.piece(sample, &grad_output[first * row_len..][..rows * row_len], first, &mut share);
+        let (row_len, cut) = (g.w().output() * g.oc(), self.cut);
+        let mut at = pieces.start;
+        while at < pieces.end {
+            let (n, first) = (at / cut.pieces, at % cut.pieces * cut.rows);
+            // Whole samples that lie in memory are taken together.
+            let samples = if cut.pieces == 1 { n..(n + cut.samples).min(pieces.end) } else { n..n + 1 };
+            let rows = first..(first + cut.rows).min(g.h().output());
+            if let Some(grad_output) = self.grad_output.samples(samples.clone()) {
+                self.piece(samples.clone(), rows.clone(), &grad_output[first * row_len..], &mut share);
+                at += samples.len();
                 continue;
             }
             let image = [g.h().output(), g.w().output(), g.oc()];
-            let whole = PaddedPart { image, before: [0, 0], first_row: first, size: [rows, g.w().output()] };
+            let whole = PaddedPart { image, before: [0, 0], first_row: first, size: [rows.len(), g.w().output()] };
             scratch::with(whole.len(), |grad_output| {
                 self.grad_output.copy(n, &whole, grad_output);
-                self.piece(sample, grad_output, first, &mut share);
+                self.piece(n..n + 1, rows, grad_output, &mut share);
             });
+            at += 1;
         }
     }
 
-    /// Adds the output rows from `first` whose gradient is `grad_output`.
-    fn piece(&self, sample: &[f32], grad_output: &[f32], first: usize, share: &mut Share<'_>) {
-        let g = self.g;
-        let rows = grad_output.len() / (g.w().output() * g.oc());
-        let padded = PaddedPart {
-            image: [g.h().input(), g.w().input(), g.c()],
-            before: [g.h().before(), g.w().before()],
-            first_row: first * g.h().stride(),
-            size: [(rows - 1) * g.h().stride() + g.h().extent(), g.w().covered()],
-        };
-        if padded.lies_inside() {
-            let row = g.w().input() * g.c();
-            return self.accumulate(&sample[padded.first_row * row..], row, grad_output, share);
-        }
-        scratch::with(padded.len(), |copy| {
-            padded.copy(sample, copy);
-            self.accumulate(copy, padded.row_len(), grad_output, share);
-        });
-    }
-
-    /// Adds the products of a padded source, whose rows have `row` elements, and its output gradients.
-    fn accumulate(&self, source: &[f32], row: usize, grad_output: &[f32], share: &mut Share<'_>) {
-        let g = self.g;
-        let taps = self.taps(row);
-        let grad_row = g.w().output() * g.oc();
+    /// Adds some rows of some samples, whose output gradients begin with `grad_output`.
+    fn piece(&self, samples: Range<usize>, rows: Range<usize>, grad_output: &[f32], share: &mut Share<'_>) {
+        let (g, taps) = (self.g, self.taps());
+        let sample_len = [g.input().sample_len(), g.output().sample_len()];
         let group_len = self.cut.sums_len / g.groups();
         for (i, sums) in share.sums.chunks_mut(group_len).enumerate() {
             let group = share.first_group + i;
             let origin = group * g.group_oc() + share.first_channel;
+            let cells = Grid { origin: group * g.group_c(), row: g.w().input() * g.c(), column: g.c() };
             self.level.run(Accumulate {
-                size: [grad_output.len() / grad_row, g.w().output()],
-                source,
-                windows: Grid {
-                    origin: group * g.group_c(),
-                    row: g.h().stride() * row,
-                    column: g.w().stride() * g.c(),
+                windows: [Windows::of(g.h(), rows.clone()), Windows::of(g.w(), 0..g.w().output())],
+                samples: samples.len(),
+                source: Source {
+                    data: &self.input[samples.start * sample_len[0]..samples.end * sample_len[0]],
+                    cells,
+                    channels: g.group_c(),
                 },
-                taps,
                 grad_output,
-                pixels: Grid { origin, row: grad_row, column: g.oc() },
-                channels: (sums.len() / taps.len()).min(g.group_oc() - share.first_channel),
+                pixels: Grid { origin, row: g.w().output() * g.oc(), column: g.oc() },
+                sample_len,
+                channels: (sums.len() / taps).min(g.group_oc() - share.first_channel),
                 sums,
             });
         }

@@ -16,6 +16,7 @@ pub(crate) mod pack;
 pub(crate) mod pad;
 pub(crate) mod product;
 pub(crate) mod sweep;
+mod windows;
 
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;

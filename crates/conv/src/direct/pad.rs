@@ -1,5 +1,7 @@
 //! Padded copies, and the samples that they are made of.
 
+use std::ops::Range;
+
 /// A part of an image of rows by columns by channels, with a border: which cells a padded copy has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PaddedPart {
@@ -69,8 +71,8 @@ impl PaddedPart {
 
 /// A batch of samples that a kernel reads.
 pub(crate) trait Samples: Sync {
-    /// Sample `n` as it lies in memory, if it does.
-    fn sample(&self, n: usize) -> Option<&[f32]>;
+    /// Some samples as they lie in memory, one after the other, if they do.
+    fn samples(&self, range: Range<usize>) -> Option<&[f32]>;
 
     /// Overwrites `padded` with a part of sample `n`.
     fn copy(&self, n: usize, part: &PaddedPart, padded: &mut [f32]);
@@ -85,8 +87,8 @@ pub(crate) struct Dense<'a> {
 }
 
 impl Samples for Dense<'_> {
-    fn sample(&self, n: usize) -> Option<&[f32]> {
-        Some(&self.data[n * self.len..][..self.len])
+    fn samples(&self, range: Range<usize>) -> Option<&[f32]> {
+        Some(&self.data[range.start * self.len..range.end * self.len])
     }
 
     fn copy(&self, n: usize, part: &PaddedPart, padded: &mut [f32]) {

@@ -1,11 +1,13 @@
 //! Forward pass and input's gradient: the sweep over all samples, phases and groups.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 
-use super::correlate::{Correlate, Grid, Taps};
+use super::correlate::{Correlate, Grid, Source};
 use super::dot::{self, Dot};
 use super::pack::Weights;
 use super::pad::{PaddedPart, Samples};
@@ -151,57 +153,42 @@ impl Product {
         });
     }
 
-    /// The padded part of an image that `rows` target rows from `first_row` read.
-    pub(crate) fn padded(&self, first_row: usize, rows: usize) -> PaddedPart {
-        PaddedPart {
-            image: [self.h.image, self.w.image, self.channels],
-            before: [self.h.before, self.w.before],
-            first_row: first_row / self.h.phases * self.h.stride,
-            size: [self.h.padded(rows), self.w.padded(self.w.target)],
-        }
-    }
-
     /// Target rows from `first_row` of sample `n`.
     fn part(&self, source: &dyn Samples, [n, first_row]: [usize; 2], part: Part<'_>) {
-        let row_len = self.w.target * self.target_channels;
-        let padded = self.padded(first_row, part.target.len() / row_len);
-        if let Some(sample) = source.sample(n).filter(|_| padded.lies_inside()) {
-            let row = self.w.image * self.channels;
-            return self.correlate(part, &sample[padded.first_row * row..], row);
+        if let Some(sample) = source.samples(n..n + 1) {
+            return self.correlate(part, Rows { data: sample, image: 0..self.h.image }, first_row);
         }
-        scratch::with(padded.len(), |copy| {
-            source.copy(n, &padded, copy);
-            self.correlate(part, copy, padded.row_len());
+        let rows = part.target.len() / (self.w.target * self.target_channels);
+        let image = self.h.image_rows(first_row, rows);
+        let (first_row_of_image, size) = (image.start, [image.len(), self.w.image]);
+        let shape = [self.h.image, self.w.image, self.channels];
+        let inside = PaddedPart { image: shape, before: [0, 0], first_row: first_row_of_image, size };
+        scratch::with(inside.len(), |copy| {
+            source.copy(n, &inside, copy);
+            self.correlate(part, Rows { data: copy, image }, first_row);
         });
     }
 
-    /// All phases and groups of a part, from a padded source whose rows have `row` elements.
-    pub(crate) fn correlate(&self, part: Part<'_>, source: &[f32], row: usize) {
+    /// All phases and groups of a part, which begins with row `first_row` of the target.
+    pub(crate) fn correlate(&self, part: Part<'_>, source: Rows<'_>, first_row: usize) {
         let (group_c, group_oc) = (self.channels / self.groups, self.target_channels / self.groups);
         let target_row = self.w.target * self.target_channels;
-        let rows = part.target.len() / target_row;
+        let rows = first_row..first_row + part.target.len() / target_row;
         let mut packed = part.packed;
         for cell in self.cells() {
             let len = self.weights(&[], cell).packed_len(part.level.lanes());
             let weight = packed.split_off(..len).expect("the workspace holds all weights");
             let ([a_h, a_w], group) = (cell.a, cell.group);
-            let (h, w) = (self.h.phase(a_h), self.w.phase(a_w));
-            let (runs, run_len) = if self.is_run() { (1, w.taps.count * group_c) } else { (w.taps.count, group_c) };
-            let taps = Taps {
-                rows: h.taps.count,
-                row_step: self.h.tap_step * row,
-                runs,
-                run_step: self.w.tap_step * self.channels,
-                run_len,
-            };
-            let origin = if taps.len() == 0 { 0 } else { h.origin * row + w.origin * self.channels + group * group_c };
+            let row = self.w.image * self.channels;
+            let cells = Grid { origin: group * group_c, row, column: self.channels };
             let is_narrow = self.is_narrow(part.level);
             let correlate = Correlate {
-                size: [self.h.steps(a_h, rows), self.w.steps(a_w, self.w.target)],
-                source,
-                windows: Grid { origin, row: self.h.stride * row, column: self.w.stride * self.channels },
-                taps,
-                weight: if is_narrow { &weight[..taps.len() * group_oc] } else { weight },
+                windows: [
+                    self.h.windows(a_h, rows.clone(), source.image.clone()),
+                    self.w.windows(a_w, 0..self.w.target, 0..self.w.image),
+                ],
+                source: Source { data: source.data, cells, channels: group_c },
+                weight: if is_narrow { &weight[..self.weights(&[], cell).len()] } else { weight },
                 bias: part.bias.map(|bias| &bias[group * group_oc..][..group_oc]),
                 activation: part.activation,
                 channels: group_oc,
@@ -219,6 +206,14 @@ impl Product {
             }
         }
     }
+}
+
+/// Some rows of an image that is read.
+#[derive(Clone)]
+pub(crate) struct Rows<'a> {
+    pub(crate) data: &'a [f32],
+    /// Which rows these are.
+    pub(crate) image: Range<usize>,
 }
 
 /// Some rows of the target of one sample.

@@ -8,9 +8,12 @@
 //! stride 1, its taps in reverse order. So a stride costs no multiplication by zeros. With stride 1 there is one such
 //! phase, and dilation only spreads its taps.
 
+use std::ops::Range;
+
 use stampnet_geometry::Axis;
 
 use super::pack::TapOrder;
+use super::windows::Windows;
 
 /// One axis of a sweep.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +119,28 @@ impl AxisSweep {
     /// Steps of phase `a` within the first `target` cells.
     pub(crate) const fn steps(&self, a: usize, target: usize) -> usize {
         target.saturating_sub(a).div_ceil(self.phases)
+    }
+
+    /// The windows of phase `a` whose targets are the cells `targets`, the first of which is one of phase 0; over an image
+    /// of which only the cells `image` are there.
+    pub(super) const fn windows(&self, a: usize, targets: Range<usize>, image: Range<usize>) -> Windows {
+        let AxisPhase { origin, taps } = self.phase(a);
+        let first = origin + targets.start / self.phases * self.stride;
+        Windows {
+            steps: self.steps(a, targets.end - targets.start),
+            taps: taps.count,
+            start: first as isize - (self.before + image.start) as isize,
+            stride: self.stride,
+            dilation: self.tap_step,
+            cells: image.end - image.start,
+        }
+    }
+
+    /// The image cells that `count` targets from `first` on read, and those between them.
+    pub(super) fn image_rows(&self, first: usize, count: usize) -> Range<usize> {
+        let start = (first / self.phases * self.stride).saturating_sub(self.before).min(self.image);
+        let end = first / self.phases * self.stride + self.padded(count);
+        start..end.saturating_sub(self.before).clamp(start, self.image)
     }
 
     /// Padded cells that the steps over `target` cells touch.

@@ -8,7 +8,7 @@ use stampnet_simd::{Kernel, Level, Simd};
 use super::PooledForward;
 use super::plan::pooled;
 use crate::algorithm::Site;
-use crate::direct::product::{Part, Product};
+use crate::direct::product::{Part, Product, Rows};
 use crate::{Activation, scratch};
 
 /// Bytes of convolved rows that stay in the first-level cache.
@@ -47,20 +47,6 @@ struct Task<'a> {
 impl Task<'_> {
     /// Pooled rows from `first` of one sample.
     fn rows(&self, input: &[f32], first: usize, output: &mut [f32], winners: &mut [u32]) {
-        let row_len = pooled(self.g).w * self.g.oc();
-        let padded = self.product.padded(2 * first, 2 * (output.len() / row_len));
-        if padded.lies_inside() {
-            let row = self.g.w().input() * self.g.c();
-            return self.padded_rows(&input[padded.first_row * row..], row, output, winners);
-        }
-        scratch::with(padded.len(), |copy| {
-            padded.copy(input, copy);
-            self.padded_rows(copy, padded.row_len(), output, winners);
-        });
-    }
-
-    /// Pooled rows from a padded source whose rows have `row` elements.
-    fn padded_rows(&self, source: &[f32], row: usize, output: &mut [f32], winners: &mut [u32]) {
         let g = self.g;
         let shape = pooled(g);
         let (conv_row, row_len) = (g.w().output() * g.oc(), shape.w * shape.c);
@@ -69,10 +55,10 @@ impl Task<'_> {
             let parts = output.chunks_mut(rows * row_len).zip(winners.chunks_mut(rows * row_len));
             for (i, (output, winners)) in parts.enumerate() {
                 let target = &mut convolved[..2 * (output.len() / row_len) * conv_row];
-                let source = &source[2 * i * rows * g.h().stride() * row..];
+                let source = Rows { data: input, image: 0..g.h().input() };
                 let (packed, bias) = (self.packed, self.bias);
                 let part = Part { level: self.level, packed, bias, activation: Activation::Linear, target };
-                self.product.correlate(part, source, row);
+                self.product.correlate(part, source, 2 * (first + i * rows));
                 let relu = self.activation == Activation::Relu;
                 self.level.run(MaxPool {
                     columns: shape.w,

@@ -1,5 +1,7 @@
 //! A pooled gradient, spread to where its winners stood.
 
+use std::ops::Range;
+
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::{Kernel, Level, Simd};
 
@@ -24,7 +26,7 @@ impl<'a> Spread<'a> {
 }
 
 impl Samples for Spread<'_> {
-    fn sample(&self, _: usize) -> Option<&[f32]> {
+    fn samples(&self, _: Range<usize>) -> Option<&[f32]> {
         None
     }
 
