@@ -41,6 +41,9 @@ def batch(draw):
         yield batch_case(options, shape, i % 2 == 0)
     for training in [False, True]:
         yield batch_case({}, (1, 5, 4, 3), training, note="a batch of one")
+    for _ in range(8):
+        options = affine(draw, {"trainable": False})
+        yield batch_case(options, shape_of(draw, 1, 4), True, note="frozen: as in inference, but with a gradient")
 
 
 def batch_case(options, shape, training, note=None):

@@ -12,7 +12,7 @@ use stampnet_tensor::{Tensor, View};
 
 use crate::compare::{TOLERANCE, config_difference, difference};
 use crate::file;
-use crate::recorded::{Recorded, build};
+use crate::recorded::{How, Recorded, build};
 
 /// What the index says of a case. Its tensors are called `<number>.<name>`.
 #[derive(Deserialize)]
@@ -59,7 +59,9 @@ impl Case<'_> {
             Err(error) => return Outcome::Refused(error.to_string()),
         };
         let mut failures = Vec::new();
-        let again: Value = serde_json::from_str(&serialize(&*layer, "layer")).expect("JSON");
+        let mut again: Value = serde_json::from_str(&serialize(&*layer, "layer")).expect("JSON");
+        // Models know which layers are frozen, not the layers.
+        again["config"]["trainable"] = self.trainable().into();
         if let Some(text) = config_difference(&again["config"], &self.entry.config) {
             failures.push(format!("the config {text}"));
         }
@@ -67,6 +69,10 @@ impl Case<'_> {
             failures.push(error.to_string());
         }
         if failures.is_empty() { Outcome::Passed } else { Outcome::Failed(failures) }
+    }
+
+    fn trainable(&self) -> bool {
+        self.entry.config["trainable"] == true
     }
 
     fn tensor(&self, name: &str) -> Option<Tensor> {
@@ -88,10 +94,11 @@ impl Case<'_> {
             return Ok(());
         }
         let mode = if self.entry.training { Mode::Training } else { Mode::Inference };
+        let how = How { mode, trainable: self.trainable() };
         let want = self.tensor("output").expect("every output is stored");
         let weights = names.iter().map(|name| self.tensor(&format!("weight.{name}")).expect("every weight is stored"));
         let weights: Vec<Tensor> = weights.collect();
-        let output = Recorded::new(&**layer, &built, inputs.clone(), weights.clone(), mode)?;
+        let output = Recorded::new(&**layer, &built, inputs.clone(), weights.clone(), how)?;
         let mut check = |what: &str, got: View<'_>, want: View<'_>| {
             let tolerance = self.entry.tolerance.unwrap_or(TOLERANCE);
             failures.extend(difference(got, want, tolerance).map(|text| format!("{what} {text}")));
@@ -108,7 +115,7 @@ impl Case<'_> {
         }
         let Some(seed) = self.tensor("grad_output") else { return Ok(()) };
         // A layer that works in training as in inference is recorded for training to have gradients.
-        let mut recorded = Recorded::new(&**layer, &built, inputs, weights, Mode::Training)?;
+        let mut recorded = Recorded::new(&**layer, &built, inputs, weights, How { mode: Mode::Training, ..how })?;
         recorded.backward(seed);
         for (i, &x) in recorded.inputs.iter().enumerate() {
             let want = self.tensor(&format!("grad_input.{i}")).expect("every input has a gradient");

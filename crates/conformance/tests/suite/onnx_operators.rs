@@ -9,7 +9,7 @@ use stampnet_nn::layers::deserialize;
 use stampnet_tensor::Tensor;
 
 use crate::onnx::{Answer, Node};
-use crate::recorded::{Recorded, build, permuted};
+use crate::recorded::{How, Recorded, build, permuted};
 
 /// Computes a node, if StampNet has it.
 ///
@@ -50,7 +50,8 @@ fn layer_in(mode: Mode, class: &str, config: &Value, x: &Tensor, weights: &[Tens
     let inputs = vec![x.clone()];
     let built = build(&*layer, &inputs).map_err(|error| error.to_string())?;
     assert_eq!(built.weights.len(), weights.len(), "weights of {class}");
-    let recorded = Recorded::new(&*layer, &built, inputs, weights.to_vec(), mode).map_err(|error| error.to_string())?;
+    let recorded = Recorded::new(&*layer, &built, inputs, weights.to_vec(), How { mode, trainable: true })
+        .map_err(|error| error.to_string())?;
     let states = built.weights.iter().zip(&recorded.weights).filter(|(spec, _)| !spec.trainable);
     let mut outputs = vec![recorded.value(recorded.y)];
     outputs.extend(states.map(|(_, &var)| recorded.value(var)));

@@ -10,6 +10,14 @@ pub(crate) fn build(layer: &dyn Layer, inputs: &[Tensor]) -> Result<Built, Layer
     layer.build_many(&samples?)
 }
 
+/// How a layer is run.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) mode: Mode,
+    /// Whether it is not frozen.
+    pub(crate) trainable: bool,
+}
+
 /// A layer that was run.
 pub(crate) struct Recorded {
     pub(crate) tape: Tape,
@@ -25,16 +33,18 @@ impl Recorded {
         built: &Built,
         inputs: Vec<Tensor>,
         weights: Vec<Tensor>,
-        mode: Mode,
+        how: How,
     ) -> Result<Self, LayerError> {
+        let How { mode, trainable } = how;
         let mut tape = Tape::new(mode);
         let inputs: Vec<Var> = inputs.into_iter().map(|input| tape.variable(input)).collect();
         let specs = built.weights.iter().zip(weights);
-        let leaf =
-            |(spec, value): (&WeightSpec, _)| if spec.trainable { tape.variable(value) } else { tape.state(value) };
+        let leaf = |(spec, value): (&WeightSpec, _)| match spec.trainable {
+            true => tape.variable(value),
+            false => tape.state(value),
+        };
         let weights: Vec<Var> = specs.map(leaf).collect();
-        let call =
-            Call { x: inputs[0], inputs: &inputs, weights: &weights, position: 0, logits: false, trainable: true };
+        let call = Call { x: inputs[0], inputs: &inputs, weights: &weights, position: 0, logits: false, trainable };
         let y = layer.call(&mut tape, &call)?;
         Ok(Self { tape, inputs, weights, y })
     }

@@ -7,6 +7,7 @@ mod graph;
 mod json;
 mod keras;
 mod keras_graph;
+mod keras_silent;
 mod refusals;
 mod summary;
 mod training;
