@@ -458,6 +458,66 @@ pub enum TrainError {
         /// What to do.
         remedy: &'static str,
     },
+    /// An option of a loss outside its range.
+    #[error("the {option} of {loss} must be {rule}; received {received}")]
+    LossOption {
+        /// The loss.
+        loss: crate::Loss,
+        /// The option.
+        option: &'static str,
+        /// Its range.
+        rule: &'static str,
+        /// What it is.
+        received: f32,
+    },
+    /// A metric that asks for more than the output has.
+    #[error("{metric}: {argument} {classes}, the numbers of the output; received {received}")]
+    Metric {
+        /// The metric.
+        metric: &'static str,
+        /// The argument and its rule.
+        argument: &'static str,
+        /// Numbers of the output.
+        classes: usize,
+        /// What it is.
+        received: f64,
+    },
+    /// Both kinds of weights.
+    #[error("give either sample_weight or class_weight; received both")]
+    TwoWeights,
+    /// Not as many weights as samples.
+    #[error("sample_weight must have a number for each of the {expected} samples; received {received}")]
+    SampleWeights {
+        /// Samples of the data.
+        expected: usize,
+        /// Weights.
+        received: usize,
+    },
+    /// A sample's weight that cannot be used.
+    #[error("a sample's weight must be finite and not negative; sample {sample} has {weight}")]
+    SampleWeight {
+        /// The sample's index in the data set.
+        sample: usize,
+        /// Its weight.
+        weight: f32,
+    },
+    /// A class's weight that cannot be used.
+    #[error("a class's weight must be finite and not negative; class {class} has {weight}")]
+    ClassWeight {
+        /// The class.
+        class: usize,
+        /// Its weight.
+        weight: f32,
+    },
+    /// Weights of classes where there are none.
+    #[error(
+        "class_weight needs a model with one output and a categorical cross-entropy; this one has {outputs} outputs and \
+         other losses: use sample_weight"
+    )]
+    ClassWeights {
+        /// Outputs of the model.
+        outputs: usize,
+    },
     /// A number of a callback outside its range.
     #[error("{argument} must be {expected}; received {received}")]
     Argument {

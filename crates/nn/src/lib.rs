@@ -64,7 +64,7 @@ pub use functional::Functional;
 pub use handle::LayerHandle;
 pub use initializer::{Distribution, FanMode, Initializer};
 pub use layer::{Built, Call, Layer, WeightSpec};
-pub use loss::Loss;
+pub use loss::{Loss, Objective, ParseLossError};
 pub use model::{Evaluation, FitOptions, History, Losses, Model, ModelFileError, OutputEvaluation, Weight};
 pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
 pub use regularizer::Regularizer;

@@ -13,6 +13,8 @@ pub(super) struct Batch {
     pub(super) samples: Vec<Tensor>,
     /// None where nothing is compared.
     pub(super) targets: Vec<Tensor>,
+    /// How much each sample counts; without elements where all count the same.
+    pub(super) weights: Tensor,
     /// The rows that a data set gives, where one holds several inputs or targets.
     rows: [Tensor; 2],
 }
@@ -27,6 +29,7 @@ impl Batch {
             targets: outputs
                 .map(|(&output, each)| zeros(each.loss.target_shape(graph.nodes[output].output)))
                 .collect::<Result<_, _>>()?,
+            weights: Tensor::default(),
             rows: [Tensor::default(), Tensor::default()],
         })
     }

@@ -6,7 +6,7 @@ use stampnet_tensor::Shape;
 use super::Graph;
 use super::losses::Weighted;
 use super::program::Program;
-use crate::{Loss, NnError, TrainError};
+use crate::{Loss, NnError, Objective, TrainError};
 
 /// Whether `data` fits the model and, where there are some, the losses.
 pub(super) fn check_data(graph: &Graph, data: &dyn Dataset, losses: Option<&[Weighted]>) -> Result<(), TrainError> {
@@ -20,11 +20,11 @@ pub(super) fn check_data(graph: &Graph, data: &dyn Dataset, losses: Option<&[Wei
         return Err(TrainError::Targets { expected: graph.outputs.len(), received: targets.len() });
     }
     for ((&output, each), &received) in graph.outputs.iter().zip(losses).zip(&targets) {
-        check_targets(graph, output, each.loss, received)?;
+        check_targets(graph, output, &each.loss, received)?;
     }
     match (losses, data.classes()) {
-        (&[Weighted { loss: Loss::SparseCategoricalCrossentropy, .. }], Some(classes))
-            if classes > graph.output().len() =>
+        ([only], Some(classes))
+            if only.loss.loss() == Loss::SparseCategoricalCrossentropy && classes > graph.output().len() =>
         {
             Err(TrainError::Classes { classes, layer: graph.label(graph.outputs[0]), outputs: graph.output().len() })
         }
@@ -33,9 +33,9 @@ pub(super) fn check_data(graph: &Graph, data: &dyn Dataset, losses: Option<&[Wei
 }
 
 /// Whether targets fit the loss of an output.
-fn check_targets(graph: &Graph, node: usize, loss: Loss, received: Shape) -> Result<(), TrainError> {
+fn check_targets(graph: &Graph, node: usize, objective: &Objective, received: Shape) -> Result<(), TrainError> {
     let output = graph.nodes[node].output;
-    let expected = loss.target_shape(output);
+    let (loss, expected) = (objective.loss(), objective.target_shape(output));
     let single = expected.len() == 1 && received.len() == 1;
     if expected == received || single {
         return Ok(());
@@ -75,7 +75,7 @@ pub(super) fn load(
 ) -> Result<(), NnError> {
     program.next.fill(data, rows)?;
     for (i, each) in losses.iter().enumerate() {
-        if each.loss != Loss::SparseCategoricalCrossentropy {
+        if each.loss.loss() != Loss::SparseCategoricalCrossentropy {
             continue;
         }
         let classes = program.output(i).data().len() / rows.len();

@@ -2,10 +2,10 @@
 
 use stampnet_data::Dataset;
 
-use super::Model;
 use super::check::{check_data, check_finite, load};
 use super::program::{Key, Task, on_worker};
 use super::tally::Tally;
+use super::{Compiled, Model};
 use crate::metrics::ConfusionMatrix;
 use crate::{NnError, TrainError};
 
@@ -33,6 +33,8 @@ pub struct OutputEvaluation {
     pub loss: f64,
     /// The share of samples that were classified right; `None` where the targets are no classes.
     pub accuracy: Option<f64>,
+    /// What else [`Model::measure`] asked for, by name.
+    pub metrics: Vec<(String, f64)>,
     /// What samples of each class were taken for; `None` where the targets are no classes.
     pub confusion: Option<ConfusionMatrix>,
 }
@@ -56,16 +58,16 @@ impl Model {
         rows: &[u32],
         batch_size: usize,
     ) -> Result<Evaluation, NnError> {
-        let losses = &self.compiled.as_ref().ok_or(TrainError::NotCompiled)?.losses;
-        let mut tally = Tally::new(losses);
+        let Compiled { losses, metrics, .. } = self.compiled.as_ref().ok_or(TrainError::NotCompiled)?;
+        let mut tally = Tally::new(losses, metrics);
         let classes = self.graph.outputs.iter().map(|&output| self.graph.nodes[output].output.len());
         let mut confusions: Vec<Option<ConfusionMatrix>> = losses
             .iter()
             .zip(classes)
-            .map(|(each, classes)| each.loss.is_cross_entropy().then(|| ConfusionMatrix::new(classes)))
+            .map(|(each, classes)| each.loss.loss().is_categorical().then(|| ConfusionMatrix::new(classes)))
             .collect();
         for rows in batches(rows, batch_size)? {
-            let key = Key { task: Task::Evaluate, n: rows.len(), seed: 0 };
+            let key = Key { task: Task::Evaluate, n: rows.len(), seed: 0, weighted: false };
             let program = self.programs.get(&self.graph, losses, key)?;
             let weights = &mut self.weights;
             on_worker(|| {
@@ -82,16 +84,10 @@ impl Model {
                 }
             });
         }
-        let outputs: Vec<OutputEvaluation> = confusions
-            .into_iter()
-            .enumerate()
-            .map(|(i, confusion)| OutputEvaluation {
-                name: self.graph.name_of(self.graph.outputs[i]).to_owned(),
-                loss: tally.output_loss(i),
-                accuracy: tally.output_accuracy(i),
-                confusion,
-            })
-            .collect();
+        let mut outputs = tally.outputs(&self.graph);
+        for (output, confusion) in outputs.iter_mut().zip(confusions) {
+            output.confusion = confusion;
+        }
         let confusion = if let [only] = &outputs[..] { only.confusion.clone() } else { None };
         Ok(Evaluation { loss: tally.loss(), accuracy: tally.accuracy(), samples: tally.samples, confusion, outputs })
     }

@@ -9,102 +9,9 @@ use super::check::{check_data, check_finite, load};
 use super::evaluate::{all_rows, batches};
 use super::program::{Key, Task, on_worker};
 use super::tally::Tally;
-use super::{Compiled, History, Model};
+use super::weighting::Weighting;
+use super::{Compiled, FitOptions, History, Model, OutputEvaluation};
 use crate::{BatchLog, Callback, Control, EpochLog, NnError, ProgbarLogger, TrainError, TrainLog, Verbose};
-
-/// How to train. Defaults are Keras's: batches of 32, shuffled, no validation.
-///
-/// ```
-/// use stampnet_nn::{EarlyStopping, FitOptions};
-///
-/// let mut stopping = EarlyStopping::new(2);
-/// let options = FitOptions::new(10).batch_size(128).validation_split(0.2).callback(&mut stopping);
-/// ```
-pub struct FitOptions<'a> {
-    epochs: usize,
-    initial_epoch: usize,
-    batch_size: usize,
-    validation: Option<&'a dyn Dataset>,
-    validation_split: f64,
-    shuffle: bool,
-    seed: Option<u64>,
-    verbose: Verbose,
-    callbacks: Vec<&'a mut dyn Callback>,
-}
-
-impl<'a> FitOptions<'a> {
-    /// Trains until `epochs` epochs are done, counted from the first one ever.
-    pub const fn new(epochs: usize) -> Self {
-        Self {
-            epochs,
-            initial_epoch: 0,
-            batch_size: 32,
-            validation: None,
-            validation_split: 0.0,
-            shuffle: true,
-            seed: None,
-            verbose: Verbose::Silent,
-            callbacks: Vec::new(),
-        }
-    }
-
-    /// Sets the epoch to begin with, counted from 0, to go on with an earlier training as if it had not ended.
-    #[must_use]
-    pub const fn initial_epoch(mut self, initial_epoch: usize) -> Self {
-        self.initial_epoch = initial_epoch;
-        self
-    }
-
-    /// Sets the samples in a batch; 32 by default. The last batch of an epoch may have fewer.
-    #[must_use]
-    pub const fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
-        self
-    }
-
-    /// Evaluates on `data` after each epoch.
-    #[must_use]
-    pub const fn validation(mut self, data: &'a dyn Dataset) -> Self {
-        self.validation = Some(data);
-        self
-    }
-
-    /// Holds out this fraction of the samples, drawn at random from the seed, to evaluate on after each epoch. (Keras takes the
-    /// last ones.)
-    #[must_use]
-    pub const fn validation_split(mut self, fraction: f64) -> Self {
-        self.validation_split = fraction;
-        self
-    }
-
-    /// Sets whether each epoch meets the samples in a new order; it does by default.
-    #[must_use]
-    pub const fn shuffle(mut self, shuffle: bool) -> Self {
-        self.shuffle = shuffle;
-        self
-    }
-
-    /// Sets the seed of shuffles, dropout and validation split; the model's by default.
-    #[must_use]
-    pub const fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Sets what is printed to standard output: nothing by default.
-    #[must_use]
-    pub const fn verbose(mut self, verbose: Verbose) -> Self {
-        self.verbose = verbose;
-        self
-    }
-
-    /// Adds a callback; they are called in the order in which they were added.
-    #[must_use]
-    pub fn callback(mut self, callback: &'a mut dyn Callback) -> Self {
-        self.callbacks.push(callback);
-        self
-    }
-}
 
 /// What one training run works on.
 struct Run<'a> {
@@ -112,6 +19,7 @@ struct Run<'a> {
     /// The samples of `data` to train on.
     rows: Vec<u32>,
     validation: Option<(&'a dyn Dataset, Vec<u32>)>,
+    weighting: Weighting<'a>,
     batch_size: usize,
     shuffle: bool,
     seed: u64,
@@ -132,6 +40,13 @@ impl<'a> Run<'a> {
             return Err(TrainError::ValidationSplit { received: validation_split }.into());
         }
         check_data(&model.graph, data, Some(losses))?;
+        let weighting = match (options.sample_weight, &options.class_weight[..]) {
+            (Some(_), [_, ..]) => return Err(TrainError::TwoWeights.into()),
+            (Some(weights), []) => Weighting::Samples(weights),
+            (None, []) => Weighting::Equal,
+            (None, _) => Weighting::Classes(options.class_weight.clone()),
+        };
+        weighting.check(data, losses)?;
         let seed = options.seed.unwrap_or(model.seed);
         let (rows, validation) = match validation {
             Some(_) if validation_split > 0.0 => return Err(TrainError::TwoValidations.into()),
@@ -145,7 +60,7 @@ impl<'a> Run<'a> {
             }
             None => (all_rows(data), None),
         };
-        Ok(Self { data, rows, validation, batch_size, shuffle, seed, epochs })
+        Ok(Self { data, rows, validation, weighting, batch_size, shuffle, seed, epochs })
     }
 
     fn batches(&self) -> usize {
@@ -247,17 +162,19 @@ impl Model {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Option<EpochLog>, NnError> {
         let start = Instant::now();
-        let Compiled { optimizer, losses } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
+        let Compiled { optimizer, losses, metrics } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
         let batch_count = run.batches();
-        let mut tally = Tally::new(losses);
+        let mut tally = Tally::new(losses, metrics);
         let order = run.order(epoch);
         for (batch, rows) in batches(&order, run.batch_size)?.enumerate() {
-            let key = Key { task: Task::Train, n: rows.len(), seed: run.seed };
+            let weighted = !run.weighting.is_equal();
+            let key = Key { task: Task::Train, n: rows.len(), seed: run.seed, weighted };
             let program = self.programs.get(&self.graph, losses, key)?;
             let step = epoch as u64 * batch_count as u64 + batch as u64;
             let (weights, optimizer) = (&mut self.weights, &mut **optimizer);
             on_worker(|| {
                 load(program, run.data, rows, losses)?;
+                run.weighting.load(program, rows, losses)?;
                 program.train(weights, optimizer, step)
             })?;
             if !program.loss().is_finite() {
@@ -290,7 +207,7 @@ impl Model {
             accuracy: tally.accuracy(),
             val_loss: None,
             val_accuracy: None,
-            metrics: Vec::new(),
+            metrics: named_metrics(&tally.outputs(&self.graph), ""),
             seconds: start.elapsed().as_secs_f64(),
             samples: tally.samples,
         }))
@@ -306,6 +223,7 @@ impl Model {
         if let Some((data, rows)) = &run.validation {
             let evaluation = self.evaluate_rows(*data, rows, run.batch_size)?;
             (log.val_loss, log.val_accuracy) = (Some(evaluation.loss), evaluation.accuracy);
+            log.metrics.extend(named_metrics(&evaluation.outputs, "val_"));
         }
         let mut control = Control::Continue;
         for callback in callbacks.iter_mut() {
@@ -323,4 +241,18 @@ fn is_forgiven(error: &NnError, callbacks: &mut [&mut dyn Callback]) -> bool {
     // Each of them is told.
     let answers = callbacks.iter_mut().map(|callback| callback.on_not_finite(error));
     answers.filter(|&answer| answer == Control::Stop).count() > 0
+}
+
+/// Everything about the outputs that an epoch's log has no field for, named as in Keras: `recall`, and of several outputs
+/// `price_loss`, `price_recall`.
+fn named_metrics(outputs: &[OutputEvaluation], prefix: &str) -> Vec<(String, f64)> {
+    let mut named = Vec::new();
+    for output in outputs {
+        let of_output = if outputs.len() == 1 { String::new() } else { format!("{}_", output.name) };
+        let losses = [("loss", Some(output.loss)), ("accuracy", output.accuracy)].into_iter();
+        let losses = losses.filter(|_| outputs.len() > 1).filter_map(|(name, value)| Some((name, value?)));
+        let metrics = output.metrics.iter().map(|(name, value)| (name.as_str(), *value));
+        named.extend(losses.chain(metrics).map(|(name, value)| (format!("{prefix}{of_output}{name}"), value)));
+    }
+    named
 }

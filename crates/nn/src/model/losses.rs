@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Loss;
+use crate::{Loss, Objective};
 
 /// A loss for each output, and how much each counts: the model makes the weighted sum small. One [`Loss`] alone counts for every
 /// output.
@@ -14,24 +14,42 @@ use crate::Loss;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Losses {
-    losses: Vec<Loss>,
+    losses: Vec<Objective>,
     weights: Option<Vec<f32>>,
 }
 
 impl From<Loss> for Losses {
     fn from(loss: Loss) -> Self {
+        Objective::from(loss).into()
+    }
+}
+
+impl From<Objective> for Losses {
+    fn from(loss: Objective) -> Self {
         Self { losses: vec![loss], weights: None }
     }
 }
 
 impl<const N: usize> From<[Loss; N]> for Losses {
     fn from(losses: [Loss; N]) -> Self {
-        Self { losses: losses.into(), weights: None }
+        losses.map(Objective::from).into()
+    }
+}
+
+impl<const N: usize> From<[Objective; N]> for Losses {
+    fn from(losses: [Objective; N]) -> Self {
+        losses.to_vec().into()
     }
 }
 
 impl From<Vec<Loss>> for Losses {
     fn from(losses: Vec<Loss>) -> Self {
+        losses.into_iter().map(Objective::from).collect::<Vec<_>>().into()
+    }
+}
+
+impl From<Vec<Objective>> for Losses {
+    fn from(losses: Vec<Objective>) -> Self {
         Self { losses, weights: None }
     }
 }
@@ -66,6 +84,6 @@ impl fmt::Display for Losses {
 /// The loss of an output and how much it counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Weighted {
-    pub(super) loss: Loss,
+    pub(super) loss: Objective,
     pub(super) weight: f32,
 }

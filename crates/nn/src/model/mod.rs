@@ -6,6 +6,7 @@ mod draft;
 mod evaluate;
 mod file;
 mod fit;
+mod fit_options;
 mod graph;
 mod history;
 mod losses;
@@ -14,6 +15,7 @@ mod predict;
 mod program;
 mod summary;
 mod tally;
+mod weighting;
 
 use std::collections::BTreeMap;
 
@@ -22,13 +24,14 @@ use stampnet_tensor::{Shape, Tensor};
 pub(crate) use draft::{Draft, DraftNode, Form, Source};
 pub use evaluate::{Evaluation, OutputEvaluation};
 pub use file::ModelFileError;
-pub use fit::FitOptions;
+pub use fit_options::FitOptions;
 pub(crate) use graph::{Graph, GraphLayer, NodeSource};
 pub use history::History;
 pub use losses::Losses;
 
 use self::losses::Weighted;
 use self::program::Programs;
+use crate::metrics::Metric;
 use crate::{Loss, NnError, Optimizer, TrainError};
 
 /// A layer's weight.
@@ -75,6 +78,7 @@ struct Compiled {
     optimizer: Box<dyn Optimizer>,
     /// One for each output.
     losses: Vec<Weighted>,
+    metrics: Vec<Metric>,
 }
 
 impl std::fmt::Debug for Model {
@@ -216,21 +220,36 @@ impl Model {
         let Some(each) = losses.resolve(outputs) else {
             return Err(TrainError::Losses { outputs, losses: losses.to_string() }.into());
         };
-        for (&node, &Weighted { loss, .. }) in self.graph.outputs.iter().zip(&each) {
-            let output = self.graph.nodes[node].output;
-            if loss.is_cross_entropy() && (output.rank() != 1 || output.len() < 2) {
+        for (&node, Weighted { loss, .. }) in self.graph.outputs.iter().zip(&each) {
+            loss.check()?;
+            let (loss, output) = (loss.loss(), self.graph.nodes[node].output);
+            if loss.is_categorical() && (output.rank() != 1 || output.len() < 2) {
                 let layer = self.graph.label(node);
                 return Err(TrainError::LossOutput { loss, layer, output: output.into() }.into());
             }
         }
         self.programs.clear();
-        self.compiled = Some(Compiled { optimizer: Box::new(optimizer), losses: each });
+        self.compiled = Some(Compiled { optimizer: Box::new(optimizer), losses: each, metrics: Vec::new() });
+        Ok(())
+    }
+
+    /// Says what to measure of every output besides loss and accuracy: after each epoch, on the validation data, and in
+    /// [`evaluate`](Self::evaluate).
+    ///
+    /// # Errors
+    /// The model is not compiled, or a metric asks for a class that an output does not have.
+    pub fn measure(&mut self, metrics: impl Into<Vec<Metric>>) -> Result<(), NnError> {
+        let metrics = metrics.into();
+        for (&node, metric) in self.graph.outputs.iter().flat_map(|node| metrics.iter().map(move |each| (node, each))) {
+            metric.check(self.graph.nodes[node].output.len())?;
+        }
+        self.compiled.as_mut().ok_or(TrainError::NotCompiled)?.metrics = metrics;
         Ok(())
     }
 
     /// The loss that the model was compiled with; of several, that of the first output.
     pub fn loss(&self) -> Option<Loss> {
-        self.compiled.as_ref().map(|compiled| compiled.losses[0].loss)
+        self.compiled.as_ref().map(|compiled| compiled.losses[0].loss.loss())
     }
 
     /// The optimizer that the model was compiled with, to change its learning rate.

@@ -99,7 +99,7 @@ impl Model {
         let mut all = zeros.collect::<Result<Vec<Tensor>, NnError>>()?;
         for start in (0..n).step_by(batch_size) {
             let rows = start..n.min(start + batch_size);
-            let key = Key { task: Task::Predict, n: rows.len(), seed: 0 };
+            let key = Key { task: Task::Predict, n: rows.len(), seed: 0, weighted: false };
             let program = self.programs.get(&self.graph, &[], key)?;
             let (weights, fill) = (&mut self.weights, &mut fill);
             on_worker(|| {

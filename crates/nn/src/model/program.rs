@@ -1,9 +1,9 @@
 //! Recorded operations: one tape per task and batch size.
 
 use stampnet_autograd::{AutogradError, Mode, Tape, Var};
-use stampnet_tensor::{Tensor, View};
+use stampnet_tensor::{Shape, Tensor, View};
 
-use super::batch::Batch;
+use super::batch::{Batch, batch_shape};
 use super::graph::{PlacedSpec, Values};
 use super::losses::Weighted;
 use super::{Graph, Weight};
@@ -29,6 +29,8 @@ pub(super) struct Key {
     pub(super) n: usize,
     /// Seeds dropout.
     pub(super) seed: u64,
+    /// Whether samples count differently.
+    pub(super) weighted: bool,
 }
 
 /// A model's operations on batches of one size, recorded once. It borrows the model's weights for each run.
@@ -37,7 +39,10 @@ pub(super) struct Program {
     tape: Tape,
     inputs: Vec<Var>,
     targets: Vec<Var>,
+    sample_weights: Option<Var>,
     outputs: Vec<Var>,
+    /// For each output, whether it stops before the softmax.
+    logits: Vec<bool>,
     /// For each output, its loss.
     losses: Vec<Var>,
     /// Their weighted sum.
@@ -50,18 +55,24 @@ pub(super) struct Program {
 impl Program {
     /// Records `graph` on batches of zeros, with weights of zeros.
     fn record(graph: &Graph, losses: &[Weighted], key: Key) -> Result<Self, NnError> {
-        let Key { task, n, seed } = key;
+        let Key { task, n, seed, weighted } = key;
         let mode = if task == Task::Train { Mode::Training } else { Mode::Inference };
         let losses = if task == Task::Predict { &[] } else { losses };
         let mut tape = Tape::with_seed(mode, seed);
-        let next = Batch::zeros(graph, n, losses)?;
+        let mut next = Batch::zeros(graph, n, losses)?;
         let inputs: Vec<Var> = next.samples.iter().map(|samples| tape.input(samples.clone())).collect();
+        let sample_weights = if weighted {
+            next.weights = Tensor::zeros(batch_shape(n, Shape::new(&[])?)?);
+            Some(tape.input(next.weights.clone()))
+        } else {
+            None
+        };
         let leaf = |spec: PlacedSpec<'_>| {
             let zeros = Tensor::zeros(spec.weight.shape);
             if spec.trainable { tape.variable(zeros) } else { tape.state(zeros) }
         };
         let weights: Vec<Var> = graph.specs().map(leaf).collect();
-        let takes_logits = |(i, each): (usize, &Weighted)| each.loss.is_cross_entropy() && graph.ends_in_softmax(i);
+        let takes_logits = |(i, each): (usize, &Weighted)| each.loss.takes_logits() && graph.ends_in_softmax(i);
         let logits: Vec<bool> = losses.iter().enumerate().map(takes_logits).collect();
         let values = Values { inputs: &inputs, weights: &weights, logits: &logits };
         let outputs = graph.record(&mut tape, values)?;
@@ -69,7 +80,8 @@ impl Program {
         for (i, each) in losses.iter().enumerate() {
             let y = tape.input(next.targets[i].clone());
             let output = if logits[i] { Output::Logits(outputs[i]) } else { Output::Values(outputs[i]) };
-            let (value, sum) = record_loss(&mut tape, each, (output, y), loss).map_err(|source| {
+            let compared = Compared { output, targets: y, weights: sample_weights };
+            let (value, sum) = record_loss(&mut tape, each, compared, loss).map_err(|source| {
                 let (node, source) = (graph.outputs[i], LayerError::Autograd(source));
                 NnError::layer(graph.label(node), &[graph.nodes[node].output], source)
             })?;
@@ -77,7 +89,7 @@ impl Program {
             own.push(value);
             loss = Some(sum);
         }
-        Ok(Self { key, tape, inputs, targets, outputs, losses: own, loss, weights, next })
+        Ok(Self { key, tape, inputs, targets, sample_weights, outputs, logits, losses: own, loss, weights, next })
     }
 
     /// Computes the outputs (and losses) of the next batch with `weights`, as step `step` of the run.
@@ -119,7 +131,10 @@ impl Program {
 
     /// Puts the next batch on the tape; the last one's memory is filled next.
     fn take_batch(&mut self) {
-        let Batch { samples, targets, .. } = &mut self.next;
+        let Batch { samples, targets, weights, .. } = &mut self.next;
+        if let Some(var) = self.sample_weights {
+            self.tape.swap(var, weights);
+        }
         for (&var, tensor) in self.inputs.iter().zip(samples).chain(self.targets.iter().zip(targets)) {
             self.tape.swap(var, tensor);
         }
@@ -147,6 +162,11 @@ impl Program {
         self.tape.value(self.outputs[i])
     }
 
+    /// Whether output `i` is what goes into the model's last softmax.
+    pub(super) fn gives_logits(&self, i: usize) -> bool {
+        self.logits.get(i).copied().unwrap_or(false)
+    }
+
     /// The loss of output `i`.
     pub(super) fn output_loss(&self, i: usize) -> f32 {
         self.tape.value(self.losses[i]).data()[0]
@@ -161,14 +181,26 @@ impl Program {
     }
 }
 
+/// What an output's loss is made of.
+struct Compared {
+    output: Output,
+    targets: Var,
+    /// How much each sample counts.
+    weights: Option<Var>,
+}
+
 /// Records an output's loss, and the weighted sum with those `before`.
 fn record_loss(
     tape: &mut Tape,
     each: &Weighted,
-    (output, targets): (Output, Var),
+    Compared { output, targets, weights }: Compared,
     before: Option<Var>,
 ) -> Result<(Var, Var), AutogradError> {
-    let value = each.loss.record(tape, output, targets)?;
+    let mut losses = each.loss.record(tape, output, targets)?;
+    if let Some(weights) = weights {
+        losses = tape.mul(losses, weights)?;
+    }
+    let value = tape.mean(losses)?;
     let weighted = if each.weight == 1.0 { value } else { tape.scale(value, each.weight)? };
     let sum = match before {
         Some(before) => tape.add(before, weighted)?,

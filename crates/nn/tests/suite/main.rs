@@ -8,6 +8,7 @@ mod json;
 mod keras;
 mod keras_graph;
 mod keras_silent;
+mod measures;
 mod refusals;
 mod summary;
 mod training;

@@ -1,6 +1,32 @@
 //! How good predictions are.
 
+mod metric;
+
+pub use metric::Metric;
 use stampnet_tensor::View;
+
+/// What the model gives for a sample, beside the truth.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Comparison<'a> {
+    /// One number for each class, or whatever the model gives.
+    pub(crate) scores: &'a [f32],
+    /// As many numbers, or one label.
+    pub(crate) target: &'a [f32],
+    /// Whether it is a label.
+    pub(crate) is_label: bool,
+}
+
+impl Comparison<'_> {
+    /// The true class.
+    pub(crate) fn class(&self) -> usize {
+        if self.is_label { self.target[0] as usize } else { argmax(self.target) }
+    }
+
+    /// What score `i` should be.
+    fn target_of(&self, i: usize) -> f32 {
+        if self.is_label { f32::from(u8::from(self.target[0] as usize == i)) } else { self.target[i] }
+    }
+}
 
 /// The position of the largest number; the first of equals. 0 for an empty row.
 pub fn argmax(row: &[f32]) -> usize {
