@@ -31,8 +31,8 @@ impl Bf16Kernel for Finish<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Bf16Simd>(self, v: V) {
-        let ([rows, columns], s) = (self.size, v.simd());
+    fn run<V: Bf16Simd>(mut self, v: V) {
+        let [rows, columns] = self.size;
         let Grid { origin, row, column } = self.pixels;
         if rows == 0 || columns == 0 {
             return;
@@ -41,20 +41,48 @@ impl Bf16Kernel for Finish<'_> {
         assert!(origin + (rows - 1) * row + (columns - 1) * column + self.channels <= self.output.len());
         assert!(self.channels <= self.width && rows * columns * self.width <= self.sums.len());
         assert!(self.bias.is_none_or(|bias| bias.len() == self.channels));
-        for start in (0..self.channels).step_by(V::Simd::LANES) {
-            let lanes = V::Simd::LANES.min(self.channels - start);
-            // SAFETY: the bias has `channels` numbers; the sums and the output were checked above.
+        for start in (0..self.channels).step_by(2 * V::Simd::LANES) {
+            // SAFETY: the assertions above.
             unsafe {
-                let bias = self.bias.map_or(s.splat(0.0), |bias| s.load_partial(bias.as_ptr().add(start), lanes));
-                for y in 0..rows {
-                    let sums = self.sums.as_ptr().add(y * columns * self.width + start);
-                    let output = self.output.as_mut_ptr().add(origin + y * row + start);
-                    for x in 0..columns {
-                        let mut sum = s.add(s.load(sums.add(x * self.width)), bias);
+                if self.channels - start > V::Simd::LANES {
+                    self.vectors::<V, 2>(v, start);
+                } else {
+                    self.vectors::<V, 1>(v, start);
+                }
+            }
+        }
+    }
+}
+
+impl Finish<'_> {
+    /// `N` vectors of channels from `start`, the last of which may be partial, of all pixels.
+    ///
+    /// # Safety
+    /// The bounds that `run` asserts hold, and `start` lies more than `N - 1` vectors before the last channel.
+    #[inline(always)]
+    unsafe fn vectors<V: Bf16Simd, const N: usize>(&mut self, v: V, start: usize) {
+        let ([rows, columns], s, step) = (self.size, v.simd(), V::Simd::LANES);
+        let last = step.min(self.channels - start - (N - 1) * step);
+        let mut biases = [s.splat(0.0); N];
+        // SAFETY: bias, sums and output hold the channels from `start` of all pixels.
+        unsafe {
+            if let Some(bias) = self.bias {
+                for (n, vector) in biases.iter_mut().enumerate() {
+                    let lanes = if n + 1 < N { step } else { last };
+                    *vector = s.load_partial(bias.as_ptr().add(start + n * step), lanes);
+                }
+            }
+            for y in 0..rows {
+                let sums = self.sums.as_ptr().add(y * columns * self.width + start);
+                let output = self.output.as_mut_ptr().add(self.pixels.origin + y * self.pixels.row + start);
+                for x in 0..columns {
+                    for (n, &bias) in biases.iter().enumerate() {
+                        let mut sum = s.add(s.load(sums.add(x * self.width + n * step)), bias);
                         if self.activation == Activation::Relu {
                             sum = s.max(s.splat(0.0), sum);
                         }
-                        v.store_rounded(output.add(x * column), lanes, sum);
+                        let lanes = if n + 1 < N { step } else { last };
+                        v.store_rounded(output.add(x * self.pixels.column + n * step), lanes, sum);
                     }
                 }
             }

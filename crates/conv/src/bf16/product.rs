@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use half::bf16;
 use rayon::prelude::*;
-use stampnet_gemm::bf16::{Block, Grid, Strip, Terms, packed_len, strip_width};
+use stampnet_gemm::bf16::{Columns, Grid, Strip, Terms, packed_len, strip_width};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::bf16::Bf16Unit;
 
@@ -33,6 +33,13 @@ const PART_PIXELS: usize = 112;
 
 /// Bytes of a strip of sums, which stay in the first-level cache.
 const STRIP_BYTES: usize = 8 << 10;
+
+/// Bytes of weights from which on a task takes several samples.
+const LARGE_WEIGHTS: usize = 1 << 20;
+
+/// Bytes of the weights of a cell up to which all blocks of output channels are summed for a strip of rows before the next
+/// strip: the weights stay in the second-level cache anyway, and pixels are then written as a whole.
+const SMALL_WEIGHTS: usize = 128 << 10;
 
 /// A correlation of images with weights.
 pub(super) struct Product {
@@ -132,7 +139,8 @@ impl Product {
                     let (row, column) = (rows.tap(tap / columns.count), columns.tap(tap % columns.count));
                     let data = &weight[(row * self.kernel_w + column) * tap_step + first * column_step..];
                     let columns = width.min(outputs - first);
-                    Block { data, rows: self.channels, columns, row_step, column_step }.pack(self.unit, width, packed);
+                    Columns { data, rows: self.channels, columns, row_step, column_step }
+                        .pack(self.unit, width, packed);
                 });
             });
         }
@@ -148,24 +156,38 @@ impl Product {
         steps.div_ceil(parts) * self.h.phases
     }
 
+    /// Samples of a task of whole samples: several where they are small and the weights large, so that a block of weights
+    /// serves them all while it is in the second-level cache.
+    fn task_samples(&self, samples: usize) -> usize {
+        let padded = EvenPart::new(self.padded(0, self.h.target)).len() * size_of::<bf16>();
+        let is_large = self.packed_len() * size_of::<bf16>() > LARGE_WEIGHTS;
+        if is_large { (PART_BYTES / padded).clamp(1, (samples / 8).max(1)) } else { 1 }
+    }
+
     /// Overwrites the target.
     pub(super) fn run(&self, operands: Operands<'_>) {
         let Operands { source, packed, bias, activation, target } = operands;
         let row_len = self.w.target * self.target_channels;
         let target_len = self.h.target * row_len;
         let source_len = self.h.image * self.w.image * self.channels;
-        let rows = self.task_rows(target.len() / target_len);
-        target.par_chunks_mut(target_len).zip(source.par_chunks(source_len)).for_each(|(target, source)| {
-            target.par_chunks_mut(rows * row_len).enumerate().for_each(|(task, target)| {
-                let first = task * rows;
-                let padded = EvenPart::new(self.padded(first, target.len() / row_len));
-                let part = Part { first, packed, bias, activation, target };
+        let samples = target.len() / target_len;
+        let rows = self.task_rows(samples).min(self.h.target);
+        let together = if rows == self.h.target { self.task_samples(samples) } else { 1 };
+        let tasks = target.par_chunks_mut(together * target_len).zip(source.par_chunks(together * source_len));
+        tasks.for_each(|(target, source)| {
+            let samples = source.len() / source_len;
+            target.par_chunks_mut(samples * rows * row_len).enumerate().for_each(|(task, target)| {
+                let span = Span { samples, first: task * rows, rows: target.len() / samples / row_len };
+                let padded = EvenPart::new(self.padded(span.first, span.rows));
+                let part = Part { span, packed, bias, activation, target };
                 if let Some((start, row)) = padded.in_image() {
-                    return self.part(part, &source[start..], row);
+                    return self.part(part, Source { data: &source[start..], row, sample: source_len });
                 }
-                scratch::with_bf16(padded.len(), |copy| {
-                    padded.copy(source, copy);
-                    self.part(part, copy, padded.row_len());
+                scratch::with_bf16(samples * padded.len(), |copy| {
+                    for (source, copy) in source.chunks(source_len).zip(copy.chunks_mut(padded.len())) {
+                        padded.copy(source, copy);
+                    }
+                    self.part(part, Source { data: copy, row: padded.row_len(), sample: padded.len() });
                 });
             });
         });
@@ -181,63 +203,48 @@ impl Product {
         }
     }
 
-    /// All cells of a part, from a padded source whose rows have `row` numbers.
-    fn part(&self, mut part: Part<'_>, source: &[bf16], row: usize) {
-        let mut packed = part.packed;
-        for cell in self.cells() {
-            let weight = packed.split_off(..self.cell_len(&cell)).expect("the workspace holds all weights");
-            let source = Source { data: source, row };
-            scratch::with(STRIP_BYTES / size_of::<f32>() + self.w.target * 2 * self.unit.lanes(), |sums| {
-                for first in (0..self.target_channels).step_by(2 * self.unit.lanes()) {
-                    let taps = cell.taps[0].count * cell.taps[1].count;
-                    let width = strip_width(self.target_channels, first, self.unit.lanes());
-                    let weight = &weight[taps * self.tap_len() * first..][..taps * self.tap_len() * width];
-                    self.block(&mut part, source, &cell, [first, width], weight, sums);
+    /// All cells of a part.
+    fn part(&self, mut part: Part<'_>, source: Source<'_>) {
+        let (mut packed, width) = (part.packed, 2 * self.unit.lanes());
+        let (span, blocks) = (part.span, (0..self.target_channels).step_by(width));
+        scratch::with(STRIP_BYTES / size_of::<f32>() + self.w.target * width, |sums| {
+            for cell in self.cells() {
+                let weight = packed.split_off(..self.cell_len(&cell)).expect("the workspace holds all weights");
+                if size_of_val(weight) <= SMALL_WEIGHTS {
+                    self.each_place(span, &cell, |place| {
+                        for first in blocks.clone() {
+                            self.block(&mut part, source, &cell, &place, Block { first, weight, sums });
+                        }
+                    });
+                } else {
+                    for first in blocks.clone() {
+                        self.each_place(span, &cell, |place| {
+                            self.block(&mut part, source, &cell, &place, Block { first, weight, sums });
+                        });
+                    }
                 }
-            });
-        }
+            }
+        });
     }
 
-    /// One block of output channels of one cell: strips of rows that use the same kernel rows.
-    fn block(
-        &self,
-        part: &mut Part<'_>,
-        source: Source<'_>,
-        cell: &Cell,
-        [first, width]: [usize; 2],
-        weight: &[bf16],
-        sums: &mut [f32],
-    ) {
-        let target_row = self.w.target * self.target_channels;
-        let rows = self.h.steps(cell.a[0], part.target.len() / target_row);
+    /// Calls `visit` for strips of rows that use the same kernel rows.
+    fn each_place(&self, span: Span, cell: &Cell, mut visit: impl FnMut(Place)) {
+        let rows = self.h.steps(cell.a[0], span.rows);
         let columns = self.w.steps(cell.a[1], self.w.target);
         if columns == 0 {
             return;
         }
-        let most = (STRIP_BYTES / (columns * width * size_of::<f32>())).max(1);
-        let channels = width.min(self.target_channels - first);
-        let mut y = 0;
-        while y < rows {
-            let used = self.used_rows(part.first / self.h.phases + y, cell);
-            let alike = (y + 1..rows.min(y + most))
-                .take_while(|&next| self.used_rows(part.first / self.h.phases + next, cell) == used);
-            let size = [1 + alike.count(), columns];
-            self.unit.multiply(self.strip(source, cell, y, &used, Sums { size, weight, width, sums }));
-            self.unit.run(Finish {
-                size,
-                sums,
-                width,
-                channels,
-                bias: part.bias.map(|bias| &bias[first..first + channels]),
-                activation: part.activation,
-                output: part.target,
-                pixels: Grid {
-                    origin: (y * self.h.phases + cell.a[0]) * target_row + cell.a[1] * self.target_channels + first,
-                    row: self.h.phases * target_row,
-                    column: self.w.phases * self.target_channels,
-                },
-            });
-            y += size[0];
+        let most = (STRIP_BYTES / (columns * 2 * self.unit.lanes() * size_of::<f32>())).max(1);
+        for sample in 0..span.samples {
+            let mut y = 0;
+            while y < rows {
+                let used = |y: usize| self.used_rows(span.first / self.h.phases + y, cell);
+                let taps = used(y);
+                let alike = (y + 1..rows.min(y + most)).take_while(|&next| used(next) == taps);
+                let size = [1 + alike.count(), columns];
+                visit(Place { sample, y, size, taps });
+                y += size[0];
+            }
         }
     }
 
@@ -249,12 +256,41 @@ impl Product {
         from.min(to)..to
     }
 
-    /// The sums of some rows of a part from row `y`.
-    fn strip<'a>(&self, source: Source<'a>, cell: &Cell, y: usize, used: &Range<usize>, sums: Sums<'a>) -> Strip<'a> {
-        let (c, columns, width) = (self.tap_len(), cell.taps[1].count, sums.width);
+    /// One block of output channels of one strip.
+    fn block(&self, part: &mut Part<'_>, source: Source<'_>, cell: &Cell, place: &Place, block: Block<'_>) {
+        let first = block.first;
+        let width = strip_width(self.target_channels, first, self.unit.lanes());
+        let (target_row, channels) = (self.w.target * self.target_channels, width.min(self.target_channels - first));
+        self.unit.multiply(self.strip(source, cell, place, Block { sums: &mut *block.sums, ..block }));
+        let row = place.sample * part.span.rows + place.y * self.h.phases + cell.a[0];
+        self.unit.run(Finish {
+            size: place.size,
+            sums: block.sums,
+            width,
+            channels,
+            bias: part.bias.map(|bias| &bias[first..first + channels]),
+            activation: part.activation,
+            output: part.target,
+            pixels: Grid {
+                origin: row * target_row + cell.a[1] * self.target_channels + first,
+                row: self.h.phases * target_row,
+                column: self.w.phases * self.target_channels,
+            },
+        });
+    }
+    /// The sums of a block.
+    fn strip<'a>(
+        &self,
+        source: Source<'a>,
+        cell: &Cell,
+        place: &Place,
+        Block { first, weight, sums }: Block<'a>,
+    ) -> Strip<'a> {
+        let (c, columns) = (self.tap_len(), cell.taps[1].count);
+        let width = strip_width(self.target_channels, first, self.unit.lanes());
         let (runs, pairs) = if self.w.tap_step == 1 { (1, columns * c / 2) } else { (columns, c / 2) };
         let terms = Terms {
-            rows: used.len(),
+            rows: place.taps.len(),
             a_row: self.h.tap_step * source.row,
             b_row: columns * c * width,
             runs,
@@ -263,45 +299,68 @@ impl Product {
             pairs,
             a_pair: 2,
         };
-        let (a_start, b_start) = if terms.is_empty() {
+        let (origin, b_start) = if terms.is_empty() {
             (0, 0)
         } else {
-            let first_row = y * self.h.stride + cell.origin[0] + used.start * self.h.tap_step;
-            (first_row * source.row + cell.origin[1] * c, used.start * terms.b_row)
+            let row = place.y * self.h.stride + cell.origin[0] + place.taps.start * self.h.tap_step;
+            let block = cell.taps[0].count * columns * c * first;
+            (
+                place.sample * source.sample + row * source.row + cell.origin[1] * c,
+                block + place.taps.start * terms.b_row,
+            )
         };
         Strip {
-            size: sums.size,
+            size: place.size,
             a: source.data,
-            grid: Grid { origin: a_start, row: self.h.stride * source.row, column: self.w.stride * c },
+            grid: Grid { origin, row: self.h.stride * source.row, column: self.w.stride * c },
             terms,
-            b: &sums.weight[b_start..],
+            b: &weight[b_start..],
             width,
-            sums: sums.sums,
+            sums,
             add: false,
         }
     }
 }
 
-/// A padded source whose rows have `row` numbers.
+/// Padded samples.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     data: &'a [bf16],
+    /// Numbers of a row.
     row: usize,
+    /// Numbers of a sample.
+    sample: usize,
 }
 
-/// The sums of a strip and the weights of its block.
-struct Sums<'a> {
-    size: [usize; 2],
-    weight: &'a [bf16],
-    width: usize,
-    sums: &'a mut [f32],
-}
-
-/// Some rows of the target of one sample, from row `first`.
-struct Part<'a> {
+/// Some rows of a sample, or all rows of several.
+#[derive(Clone, Copy)]
+struct Span {
+    samples: usize,
     first: usize,
+    rows: usize,
+}
+
+/// A span of the target.
+struct Part<'a> {
+    span: Span,
     packed: &'a [bf16],
     bias: Option<&'a [f32]>,
     activation: Activation,
     target: &'a mut [bf16],
+}
+
+/// Where a strip lies: steps of a cell from `y` on, which use the same kernel rows.
+struct Place {
+    sample: usize,
+    y: usize,
+    /// Rows and columns.
+    size: [usize; 2],
+    taps: Range<usize>,
+}
+
+/// The block of output channels from `first`, all weights of the cell, and room for the sums.
+struct Block<'a> {
+    first: usize,
+    weight: &'a [bf16],
+    sums: &'a mut [f32],
 }

@@ -176,7 +176,7 @@ impl Bf16Kernel for WindowRow<'_> {
                 let start = (even * w.stride() - w.before()) * c;
                 let first = &self.input[start..start + values];
                 let second = &self.input[start + w.stride() * c..][..values];
-                self.put(pair, 0, first, second);
+                self.put(pair, 0..values, Some(first), Some(second));
             } else {
                 for tap in 0..w.kernel() {
                     let source = |output: usize| {
@@ -184,55 +184,28 @@ impl Bf16Kernel for WindowRow<'_> {
                         cell.map(|cell| &self.input[cell * c..][..c])
                     };
                     let (first, second) = (source(even), source(odd));
-                    self.put_cell(pair, tap * c, first, second);
+                    self.put(pair, tap * c..(tap + 1) * c, first, second);
                 }
             }
-            self.fill(pair, values);
+            self.put(pair, values..self.tiles.count * self.tiles.len, None, None);
         }
     }
 }
 
 impl<'a> WindowRow<'a> {
-    /// Where value `value` of a pair stands, and how many follow it in its tile.
+    /// Writes some values of the two windows of a pair; what is not there is zero.
     #[inline(always)]
-    fn place(&self, pair: usize, value: usize) -> (usize, usize) {
-        let (tile, i) = (value / self.tiles.len, value % self.tiles.len);
-        (tile * self.step + pair * self.tiles.len + i, self.tiles.len - i)
-    }
-
-    /// Writes the values of two windows from value `value` on.
-    #[inline(always)]
-    fn put(&mut self, pair: usize, mut value: usize, first: &[bf16], second: &[bf16]) {
-        let (mut first, mut second) = (first, second);
-        while !first.is_empty() {
-            let (at, room) = self.place(pair, value);
-            let count = room.min(first.len());
+    fn put(&mut self, pair: usize, values: Range<usize>, first: Option<&'a [bf16]>, second: Option<&'a [bf16]>) {
+        let len = self.tiles.len;
+        let (mut inside, mut done) = (values.start % len, 0);
+        let mut at = values.start / len * self.step + pair * len + inside;
+        while done < values.len() {
+            let count = (len - inside).min(values.len() - done);
             let to = &mut self.windows[at..at + count];
-            interleave(to, &first[..count], &second[..count]);
-            (first, second) = (&first[count..], &second[count..]);
-            value += count;
-        }
-    }
-
-    /// Writes the values of one kernel column; a cell outside the input is zero.
-    #[inline(always)]
-    fn put_cell(&mut self, pair: usize, value: usize, first: Option<&'a [bf16]>, second: Option<&'a [bf16]>) {
-        if let (Some(first), Some(second)) = (first, second) {
-            return self.put(pair, value, first, second);
-        }
-        for i in 0..self.g.c() {
-            let (at, _) = self.place(pair, value + i);
-            let bits = |cell: Option<&[bf16]>| cell.map_or(0, |cell| u32::from(cell[i].to_bits()));
-            self.windows[at] = bits(first) | bits(second) << 16;
-        }
-    }
-
-    /// Zeros for the values that the last tile has too many.
-    #[inline(always)]
-    fn fill(&mut self, pair: usize, values: usize) {
-        for value in values..self.tiles.count * self.tiles.len {
-            let (at, _) = self.place(pair, value);
-            self.windows[at] = 0;
+            let of = |window: &'a [bf16]| &window[done..done + count];
+            interleave(to, first.map(of), second.map(of));
+            at += self.step - inside;
+            (inside, done) = (0, done + count);
         }
     }
 }
@@ -248,7 +221,7 @@ struct GradientRow<'a> {
     pairs: &'a mut [u32],
 }
 
-impl Bf16Kernel for GradientRow<'_> {
+impl<'a> Bf16Kernel for GradientRow<'a> {
     type Output = ();
 
     #[inline(always)]
@@ -257,22 +230,36 @@ impl Bf16Kernel for GradientRow<'_> {
         let two = self.row.chunks(2 * self.oc);
         for (pairs, pixels) in self.pairs.chunks_exact_mut(self.width).zip(two) {
             let (pairs, rest) = pairs.split_at_mut(channels);
-            let even = &pixels[self.first..][..channels];
-            if pixels.len() == 2 * self.oc {
-                interleave(pairs, even, &pixels[self.oc + self.first..][..channels]);
-            } else {
-                for (pair, even) in pairs.iter_mut().zip(even) {
-                    *pair = u32::from(even.to_bits());
-                }
-            }
+            let odd = pixels.get(self.oc..).filter(|odd| !odd.is_empty());
+            let of = |pixel: &'a [bf16]| &pixel[self.first..][..channels];
+            interleave(pairs, Some(of(pixels)), odd.map(of));
             rest.fill(0);
         }
     }
 }
 
-/// Overwrites `pairs` with pairs of `even` and `odd`.
+/// Overwrites `pairs` with pairs of `even` and `odd`, which have as many numbers; zero stands for what is not there.
 #[inline(always)]
-fn interleave(pairs: &mut [u32], even: &[bf16], odd: &[bf16]) {
+fn interleave(pairs: &mut [u32], even: Option<&[bf16]>, odd: Option<&[bf16]>) {
+    match (even, odd) {
+        (Some(even), Some(odd)) => {
+            // Pieces of known length become a few vector instructions.
+            let ((pairs, pairs_rest), (even, even_rest), (odd, odd_rest)) =
+                (pairs.as_chunks_mut::<8>(), even.as_chunks::<8>(), odd.as_chunks::<8>());
+            for ((pairs, even), odd) in pairs.iter_mut().zip(even).zip(odd) {
+                join(pairs, even, odd);
+            }
+            join(pairs_rest, even_rest, odd_rest);
+        }
+        (Some(even), None) => pairs.iter_mut().zip(even).for_each(|(pair, even)| *pair = u32::from(even.to_bits())),
+        (None, Some(odd)) => pairs.iter_mut().zip(odd).for_each(|(pair, odd)| *pair = u32::from(odd.to_bits()) << 16),
+        (None, None) => pairs.fill(0),
+    }
+}
+
+/// Pairs of neighbours in two slices.
+#[inline(always)]
+fn join(pairs: &mut [u32], even: &[bf16], odd: &[bf16]) {
     for ((pair, even), odd) in pairs.iter_mut().zip(even).zip(odd) {
         *pair = u32::from(even.to_bits()) | u32::from(odd.to_bits()) << 16;
     }

@@ -18,7 +18,7 @@ pub const fn packed_len(rows: usize, columns: usize, lanes: usize) -> usize {
 
 /// Some rows of the columns of one block: element `(k, j)` is `data[k * row_step + j * column_step]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Block<'a> {
+pub struct Columns<'a> {
     /// From the block's first element on.
     pub data: &'a [f32],
     /// Rows.
@@ -31,7 +31,7 @@ pub struct Block<'a> {
     pub column_step: usize,
 }
 
-impl Block<'_> {
+impl Columns<'_> {
     /// Overwrites `packed`, `[rows / 2, rounded up][width][2]`.
     ///
     /// # Panics
@@ -44,7 +44,7 @@ impl Block<'_> {
 
 /// Packs a block with the vectors of a unit.
 struct Pack<'a> {
-    block: Block<'a>,
+    block: Columns<'a>,
     width: usize,
     packed: &'a mut [bf16],
 }
@@ -66,7 +66,7 @@ impl Pack<'_> {
     /// Columns are neighbours: two rows are interleaved.
     #[inline(always)]
     fn rows(self) {
-        let Block { data, rows, columns, row_step, .. } = self.block;
+        let Columns { data, rows, columns, row_step, .. } = self.block;
         for (pair, packed) in self.packed.chunks_exact_mut(2 * self.width).enumerate() {
             let even = &data[2 * pair * row_step..][..columns];
             if 2 * pair + 1 < rows {
@@ -88,7 +88,7 @@ impl Pack<'_> {
     /// Rows are closer than columns: a column's pairs are spread, one to each packed row.
     #[inline(always)]
     fn columns(self) {
-        let Block { data, rows, columns, row_step, column_step } = self.block;
+        let Columns { data, rows, columns, row_step, column_step } = self.block;
         if columns < self.width {
             self.packed.fill(bf16::ZERO);
         }
