@@ -5,4 +5,5 @@ pub(crate) mod choice;
 pub(crate) mod conv;
 pub(crate) mod draw;
 pub(crate) mod peak;
+pub(crate) mod pool;
 pub(crate) mod timing;

@@ -52,6 +52,8 @@ pub(crate) enum Command {
 pub(crate) enum BenchCommand {
     /// Time every convolution algorithm on real layer shapes
     Conv(BenchConvArgs),
+    /// Time pooling beside reading and writing the same memory
+    Pool(BenchPoolArgs),
     /// Time whole training steps
     Step(BenchStepArgs),
 }
@@ -258,6 +260,34 @@ pub(crate) struct BenchConvArgs {
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
     /// Print one line of JSON per shape, pass and algorithm on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stampnet bench pool`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Pooling does next to no arithmetic, so the memory that it reads and writes is its limit. Each pass takes
+turns with a plain walk over the same memory by the same threads; the ratio of the medians is what
+pooling costs beyond it.
+
+Examples:
+  stampnet bench pool --only book1
+  stampnet bench pool --batch 1 --threads 1
+  stampnet bench pool --json > pool.jsonl")]
+pub(crate) struct BenchPoolArgs {
+    /// Only shapes whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) only: String,
+    /// Batch size, instead of each shape's own
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub(crate) batch: Option<usize>,
+    /// Time to spend on each measurement
+    #[arg(long, value_name = "S", default_value = "0.1", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) seconds: f64,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// Print one line of JSON per shape and pass on standard output; everything else goes to standard error
     #[arg(long)]
     pub(crate) json: bool,
 }

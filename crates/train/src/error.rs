@@ -7,6 +7,7 @@ use stampnet_conv::ConvError;
 use stampnet_data::DataError;
 use stampnet_geometry::GeometryError;
 use stampnet_nn::{BatchShape, NnError};
+use stampnet_pool::PoolError;
 use stampnet_simd::SimdError;
 use stampnet_tensor::{Shape, TensorError};
 
@@ -75,6 +76,9 @@ pub(crate) enum CliError {
     /// A convolution that was refused.
     #[error(transparent)]
     Conv(#[from] ConvError),
+    /// A pooling that was refused.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// A picture that cannot be used.
     #[error(transparent)]
     Picture(#[from] PictureError),

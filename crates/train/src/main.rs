@@ -63,6 +63,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Predict(args) => commands::predict::run(&args),
         Command::Summary(args) => commands::summary::run(&args),
         Command::Bench(BenchCommand::Conv(args)) => commands::bench_conv::run(&args),
+        Command::Bench(BenchCommand::Pool(args)) => commands::bench_pool::run(&args),
         Command::Bench(BenchCommand::Step(args)) => commands::bench_step::run(&args),
     }
 }

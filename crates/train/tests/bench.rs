@@ -85,6 +85,20 @@ fn bench_conv_judges_the_rule() {
 }
 
 #[test]
+fn bench_pool_measures_beside_a_walk() {
+    let place = Place::new();
+    let run = place.run("bench pool --only alexnet --batch 1 --seconds 0 --json").succeeded();
+    let lines: Vec<serde_json::Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let passes: Vec<&str> = lines.iter().map(|line| line["pass"].as_str().unwrap()).collect();
+    assert_eq!(passes, ["max forward", "max backward", "average forward", "average backward"]);
+    for line in &lines {
+        assert_eq!(line["spec"], serde_json::json!([1, 55, 55, 96, 3, 2, 0]));
+        assert!(line["ms"].as_f64().unwrap() > 0.0 && line["ratio"].as_f64().unwrap() > 0.0, "{line}");
+    }
+    assert!(run.err.contains("1 x 55x55x96, 3x3, stride 2"), "{}", run.err);
+}
+
+#[test]
 fn bench_step_measures_real_and_made_up_images() {
     let place = Place::new();
     for (arguments, source) in [

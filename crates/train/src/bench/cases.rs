@@ -1,6 +1,6 @@
 //! The list of real convolutions that benches run over.
 
-use stampnet_geometry::{ConvDescriptor, ConvOptions, Nhwc, Padding};
+use stampnet_geometry::{ConvDescriptor, ConvOptions, GeometryError, Nhwc, Padding, PoolGeometry, PoolOptions};
 
 /// The list, a data file that the Criterion benches share.
 const CASES: &str = include_str!("../../../../benches/cases/conv.txt");
@@ -17,10 +17,7 @@ pub(crate) struct Case {
 impl Case {
     /// Reads a line: a name and nine numbers. None if it is something else.
     fn parse(line: &'static str) -> Option<Self> {
-        let mut fields = line.split_whitespace();
-        let name = fields.next()?;
-        let numbers: Vec<usize> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;
-        Some(Self { name, spec: numbers.try_into().ok()? })
+        numbers(line).map(|(name, spec)| Self { name, spec })
     }
 
     /// The layer.
@@ -32,7 +29,46 @@ impl Case {
     }
 }
 
-/// All cases, in the order of the list.
+/// The list of real poolings.
+const POOLS: &str = include_str!("../../../../benches/cases/pool.txt");
+
+/// One pooling of the list.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolCase {
+    /// Its name in the list.
+    pub(crate) name: &'static str,
+    /// Batch, height, width, channels, window, stride, padding.
+    pub(crate) spec: [usize; 7],
+}
+
+impl PoolCase {
+    /// The geometry.
+    ///
+    /// # Errors
+    /// The numbers make no pooling.
+    pub(crate) fn geometry(&self) -> Result<PoolGeometry, GeometryError> {
+        let [n, h, w, c, kernel, stride, pad] = self.spec;
+        let padding = Padding::Explicit { top: pad, bottom: pad, left: pad, right: pad };
+        PoolGeometry::new(Nhwc { n, h, w, c }, &PoolOptions::new(kernel).stride(stride).padding(padding))
+    }
+}
+
+/// Reads a line: a name and `N` numbers. None if it is something else.
+fn numbers<const N: usize>(line: &'static str) -> Option<(&'static str, [usize; N])> {
+    let mut fields = line.split_whitespace();
+    let name = fields.next()?;
+    let numbers: Vec<usize> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;
+    Some((name, numbers.try_into().ok()?))
+}
+
+/// All poolings, in the order of the list.
+pub(crate) fn pools() -> Vec<PoolCase> {
+    let lines = POOLS.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let case = |line| numbers(line).map(|(name, spec)| PoolCase { name, spec });
+    lines.map(|line| case(line).expect("a test reads every line of the list")).collect()
+}
+
+/// All convolutions, in the order of the list.
 pub(crate) fn all() -> Vec<Case> {
     let lines = CASES.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     lines.map(|line| Case::parse(line).expect("a test reads every line of the list")).collect()
@@ -53,6 +89,7 @@ mod tests {
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count, "two cases have one name");
+        assert!(pools().iter().all(|case| case.geometry().is_ok()));
     }
 
     #[test]
