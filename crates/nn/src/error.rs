@@ -232,6 +232,24 @@ pub enum NnError {
         /// The name.
         name: String,
     },
+    /// A layer that does not exist.
+    #[error("the model has no layer '{name}'{hint}")]
+    NoLayer {
+        /// The name.
+        name: String,
+        /// "; did you mean 'conv2d'?", or empty.
+        hint: String,
+    },
+    /// Too few or too many weights.
+    #[error("{of} has {expected} weights; received {received}")]
+    WeightCount {
+        /// The layer or the model.
+        of: String,
+        /// How many it has.
+        expected: usize,
+        /// How many were given.
+        received: usize,
+    },
     /// A weight of another shape.
     #[error("the weight '{name}' has the shape {expected}; received {received}")]
     WeightShape {

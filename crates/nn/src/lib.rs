@@ -65,7 +65,9 @@ pub use handle::LayerHandle;
 pub use initializer::{Distribution, FanMode, Initializer};
 pub use layer::{Built, Call, Layer, WeightSpec};
 pub use loss::{Loss, Objective, ParseLossError};
-pub use model::{Evaluation, FitOptions, History, Losses, Model, ModelFileError, OutputEvaluation, Weight};
+pub use model::{
+    Evaluation, FitOptions, History, Losses, Model, ModelFileError, ModelLayer, ModelLayerMut, OutputEvaluation, Weight,
+};
 pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
 pub use regularizer::Regularizer;
 pub use sequential::{InputShape, Sequential};

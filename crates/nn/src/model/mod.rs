@@ -9,6 +9,7 @@ mod fit;
 mod fit_options;
 mod graph;
 mod history;
+mod layers;
 mod losses;
 mod order;
 mod predict;
@@ -27,6 +28,7 @@ pub use file::ModelFileError;
 pub use fit_options::FitOptions;
 pub(crate) use graph::{Graph, GraphLayer, NodeSource};
 pub use history::History;
+pub use layers::{ModelLayer, ModelLayerMut};
 pub use losses::Losses;
 
 use self::losses::Weighted;
@@ -56,6 +58,15 @@ impl Weight {
     /// Whether the optimizer changes it; others are state, such as moving averages.
     pub const fn is_trainable(&self) -> bool {
         self.trainable
+    }
+
+    /// Whether `value` can take its place.
+    fn check(&self, value: &Tensor) -> Result<(), NnError> {
+        let (expected, received) = (self.tensor.shape(), value.shape());
+        if expected == received {
+            return Ok(());
+        }
+        Err(NnError::WeightShape { name: self.name.clone(), expected: expected.into(), received: received.into() })
     }
 }
 
@@ -170,14 +181,7 @@ impl Model {
         let Some(weight) = self.weights.iter_mut().find(|weight| weight.name == name) else {
             return Err(NnError::NoWeight { name: name.to_owned() });
         };
-        let (expected, received) = (weight.tensor.shape(), value.shape());
-        if expected != received {
-            return Err(NnError::WeightShape {
-                name: name.to_owned(),
-                expected: expected.into(),
-                received: received.into(),
-            });
-        }
+        weight.check(value)?;
         weight.tensor.data_mut().copy_from_slice(value.data());
         Ok(())
     }

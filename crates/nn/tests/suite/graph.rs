@@ -249,6 +249,63 @@ fn what_does_not_fit_several_inputs_or_outputs_is_refused() {
 }
 
 #[test]
+fn weights_are_exchanged_by_layer() {
+    let (source, mut model) = (forked(1), forked(2));
+    let names: Vec<&str> = model.layers().map(|layer| layer.name()).collect();
+    assert_eq!(names, ["conv2d", "conv2d_1", "add", "global_average_pooling2d", "concatenate", "kind", "size"]);
+    let kind = source.layer("kind").unwrap();
+    assert_eq!((kind.class_name(), kind.parameters(), kind.output_shape().dims()), ("Dense", 16, &[2][..]));
+    let weights = |layer: &str| -> Vec<Tensor> {
+        source.layer(layer).unwrap().weights().iter().map(|weight| weight.tensor().clone()).collect()
+    };
+    model.layer_mut("kind").unwrap().set_weights(&weights("kind")).unwrap();
+    assert_eq!(model.layer("kind").unwrap().weights(), kind.weights());
+    assert_ne!(model.layer("conv2d").unwrap().weights(), source.layer("conv2d").unwrap().weights());
+    let before = bits(&model);
+    for (refusal, expected) in [
+        (text(model.layer("convd_1")), "the model has no layer 'convd_1'; did you mean 'conv2d_1'?"),
+        (
+            text(model.layer_mut("kind").unwrap().set_weights(&weights("kind")[..1])),
+            "layer kind (Dense) has 2 weights; received 1",
+        ),
+        (
+            text(model.layer_mut("size").unwrap().set_weights(&weights("kind"))),
+            "the weight 'size/kernel' has the shape (7, 1); received (7, 2)",
+        ),
+        (text(model.set_weights(&weights("kind"))), "model 'functional' has 8 weights; received 2"),
+    ] {
+        assert_eq!(refusal, expected);
+    }
+    assert!(bits(&model) == before);
+    let all: Vec<Tensor> = source.weights().iter().map(|weight| weight.tensor().clone()).collect();
+    model.set_weights(&all).unwrap();
+    assert!(bits(&model) == bits(&source));
+}
+
+#[test]
+fn a_layer_can_be_frozen_between_two_epochs() {
+    let (x, y) = (uniform(&[8, 3], 1), uniform(&[8, 1], 2));
+    let data = stampnet_data::TensorSet::new(x.view(), y.view()).unwrap();
+    let mut model = Sequential::new(3).add(Dense::new(4)).add(Dense::new(1)).build(1).unwrap();
+    model.compile(Sgd::new(0.1), Loss::MeanSquaredError).unwrap();
+    let mut changes = |model: &mut Model, epoch: usize| {
+        let before: Vec<Tensor> = model.weights().iter().map(|weight| weight.tensor().clone()).collect();
+        model.fit(&data, FitOptions::new(epoch + 1).initial_epoch(epoch)).unwrap();
+        model.weights().iter().zip(&before).map(|(weight, before)| weight.tensor() != before).collect::<Vec<bool>>()
+    };
+    assert_eq!(changes(&mut model, 0), [true; 4]);
+    model.layer_mut("dense").unwrap().set_trainable(false);
+    assert!(!model.layer("dense").unwrap().is_trainable() && model.layer("dense_1").unwrap().is_trainable());
+    assert_eq!(changes(&mut model, 1), [false, false, true, true]);
+    assert!(model.summary(60).ends_with("Trainable params: 5 (20.00 B)\n Non-trainable params: 16 (64.00 B)\n"));
+    assert!(!Model::from_json(&model.to_json(), 1).unwrap().layer("dense").unwrap().is_trainable());
+    model.set_trainable(false);
+    assert_eq!(changes(&mut model, 2), [false; 4]);
+    model.set_trainable(true);
+    assert_eq!(changes(&mut model, 3), [true; 4]);
+}
+
+#[test]
 fn frozen_layers_stay_as_they_are() {
     let model = Sequential::new((6, 6, 1))
         .add(Conv2D::new(4, 3).trainable(false))
