@@ -22,9 +22,17 @@ fn step(criterion: &mut Criterion) {
 
 fn run(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let mut group = criterion.benchmark_group("step");
-    for (name, batch) in [("book_cnn", 32), ("book_cnn", 128), ("book_cnn_average", 128), ("book_dense", 128)] {
-        let sequential = models::by_name(name).expect("the name is one of models::NAMES");
-        let mut model = sequential.build(1)?;
+    for (name, batch) in [
+        ("book_cnn", 32),
+        ("book_cnn", 128),
+        ("book_cnn_average", 128),
+        ("book_dense", 128),
+        ("vgg", 128),
+        ("resnet", 128),
+        ("mobilenet", 128),
+    ] {
+        let network = models::by_name(name)?.expect("the name is one of models::NAMES");
+        let mut model = network.build(1)?;
         model.compile(Adam::default(), Loss::SparseCategoricalCrossentropy)?;
         let n = STEPS * batch;
         let mut stream = RandomStream::new(1, Purpose::Test, 0, 0);

@@ -4,7 +4,7 @@ mod common;
 
 use proptest::prelude::*;
 use rayon::ThreadPoolBuilder;
-use stampnet_data::{DataError, Dataset, Idx, ImageSet, Subset, TensorSet, gather, order, split};
+use stampnet_data::{DataError, Dataset, Idx, ImageSet, MultiSet, Subset, TensorSet, gather, order, split};
 use stampnet_tensor::Tensor;
 
 /// Sample `i` is `[i, i + 0.5]`, its target is `i % 3`.
@@ -30,6 +30,42 @@ fn tensors_are_read_by_index() {
     let (mut sample, mut target) = ([0.0; 2], [0.0]);
     set.read(4, &mut sample, &mut target).expect("there are five");
     assert_eq!((sample, target), ([4.0, 4.5], [1.0]));
+}
+
+#[test]
+fn a_row_holds_all_inputs_and_all_targets() {
+    let (x, y) = tensors(5);
+    let set = MultiSet::new(&[x.view(), y.view()], &[y.view(), x.view(), x.view()]).expect("the set is sound");
+    let dims = |shapes: Vec<stampnet_tensor::Shape>| shapes.iter().map(|shape| shape.to_vec()).collect::<Vec<_>>();
+    assert_eq!(dims(set.sample_shapes()), [vec![2], vec![]]);
+    assert_eq!(dims(set.target_shapes()), [vec![], vec![2], vec![2]]);
+    assert_eq!((set.len(), set.sample_shape().dims(), set.target_shape().dims()), (5, &[3][..], &[5][..]));
+    let subset = Subset::new(&set, vec![4, 1]).expect("there are five");
+    assert_eq!(subset.target_shapes(), set.target_shapes());
+    let (mut samples, mut targets) = ([0.0; 6], [0.0; 10]);
+    gather(&subset, &[0, 1], &mut samples, &mut targets).expect("there are two");
+    assert_eq!(samples, [4.0, 4.5, 1.0, 1.0, 1.5, 1.0]);
+    assert_eq!(targets, [1.0, 4.0, 4.5, 4.0, 4.5, 1.0, 1.0, 1.5, 1.0, 1.5]);
+}
+
+#[test]
+fn inputs_and_targets_that_do_not_pair_up_are_refused() {
+    let ((x, y), (_, fewer)) = (tensors(5), tensors(4));
+    let nan = Tensor::from_vec([5], vec![0.0, 0.0, f32::NAN, 0.0, 0.0]).expect("fits");
+    for (refused, expected) in [
+        (MultiSet::new(&[], &[y.view()]), "a data set must have at least one sample; received none"),
+        (MultiSet::new(&[x.view()], &[]), "a data set must have at least one target; received none"),
+        (
+            MultiSet::new(&[x.view(), y.view()], &[fewer.view()]),
+            "all inputs and targets must have the same number of rows; received 5 and 4",
+        ),
+        (
+            MultiSet::new(&[x.view(), nan.view()], &[y.view()]),
+            "samples must be finite numbers; sample 2 holds NaN at position 0; remove or repair it",
+        ),
+    ] {
+        assert_eq!(refused.expect_err("it is refused").to_string(), expected);
+    }
 }
 
 #[test]

@@ -85,6 +85,14 @@ pub enum ConfigError {
         /// The number of its calls.
         calls: usize,
     },
+    /// A model within the model that cannot be.
+    #[error("{place}: {source}")]
+    Model {
+        /// Its name and class.
+        place: String,
+        /// What is wrong.
+        source: Box<crate::NnError>,
+    },
     /// Layers in a circle.
     #[error("a model must have no circles; {place} depends on its own output")]
     Cycle {

@@ -126,6 +126,23 @@ pub enum LayerError {
         /// Elements of the input.
         elements: usize,
     },
+    /// Inputs that a model within the model cannot take.
+    #[error("the model takes {}; received {}", shapes(expected), shapes(received))]
+    ModelInputs {
+        /// Its inputs, without the batch axis.
+        expected: Vec<Shape>,
+        /// What it is applied to.
+        received: Vec<Shape>,
+    },
+    /// A model within the model that does not have one output.
+    #[error("a model that is used as a layer must have one output; it has {outputs}")]
+    ModelOutputs {
+        /// Its outputs.
+        outputs: usize,
+    },
+    /// What is wrong within a model that is used as a layer.
+    #[error(transparent)]
+    Model(Box<NnError>),
     /// A window that does not fit.
     #[error(transparent)]
     Geometry(#[from] stampnet_geometry::GeometryError),
@@ -204,7 +221,7 @@ pub enum NnError {
         /// Name and class of the layer.
         layer: String,
         /// The weight.
-        weight: &'static str,
+        weight: String,
         /// Its shape at the layer's first use.
         known: Box<Shape>,
         /// The shape that another use needs.

@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Draft, DraftNode, Form, Graph, Source};
+use serde_json::{Map, Value};
+use stampnet_autograd::{Tape, Var};
+use stampnet_tensor::Shape;
+
+use crate::model::{Draft, DraftNode, Form, Graph, Source, Values};
 use crate::symbol::SymbolSource;
-use crate::{Model, NnError, Symbol, Symbols};
+use crate::{Built, Call, Layer, LayerError, LayerHandle, Model, NnError, Symbol, Symbols, WeightSpec, json};
 
 /// A model as a graph of layers: with shortcuts, several inputs and outputs, and layers that are used more than once. A
 /// description: [`build`](Self::build) makes a [`Model`] of it, with weights.
@@ -60,6 +64,69 @@ impl Functional {
     }
 }
 
+/// A model is a layer, too: of another model, which has its weights under its name. It must have one output.
+///
+/// ```
+/// use stampnet_nn::layers::{Add, Dense};
+/// use stampnet_nn::{Functional, Layer, Sequential, input};
+///
+/// let encoder = Sequential::new(8).name("encoder").add(Dense::new(16)).add(Dense::new(4)).functional()?;
+/// let encoder = encoder.shared();
+/// let (left, right) = (input(8)?, input(8)?);
+/// let both = Add::new().apply([encoder.apply(&left)?, encoder.apply(&right)?])?;
+/// let model = Functional::new([&left, &right], &both)?.build(42)?;
+/// assert_eq!(model.weights()[0].name(), "encoder/dense/kernel");
+/// # Ok::<(), stampnet_nn::NnError>(())
+/// ```
+impl Layer for Functional {
+    fn class_name(&self) -> &'static str {
+        match self.graph.form {
+            Form::Sequential => "Sequential",
+            Form::Functional => "Functional",
+        }
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        match json::write(&self.graph)["config"].take() {
+            Value::Object(config) => config,
+            _ => Map::new(),
+        }
+    }
+
+    fn build(&self, input: Shape) -> Result<Built, LayerError> {
+        self.build_many(&[input])
+    }
+
+    fn build_many(&self, inputs: &[Shape]) -> Result<Built, LayerError> {
+        let Graph { nodes, outputs, .. } = &self.graph;
+        let expected: Vec<Shape> = self.graph.inputs.iter().map(|&input| nodes[input].output).collect();
+        if expected != inputs {
+            return Err(LayerError::ModelInputs { expected, received: inputs.to_vec() });
+        }
+        let [output] = outputs[..] else { return Err(LayerError::ModelOutputs { outputs: outputs.len() }) };
+        let weights = self.graph.specs().map(|spec| WeightSpec {
+            name: spec.name.into(),
+            trainable: spec.trainable,
+            ..spec.weight.clone()
+        });
+        Ok(Built { output: nodes[output].output, weights: weights.collect() })
+    }
+
+    fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
+        let values = Values { inputs: call.inputs, weights: call.weights, logits: &[call.logits], within: Some(call) };
+        let outputs = self.graph.record(tape, values).map_err(|source| LayerError::Model(Box::new(source)))?;
+        Ok(outputs[0])
+    }
+
+    fn ends_in_softmax(&self) -> bool {
+        self.graph.ends_in_softmax(0)
+    }
+
+    fn as_model(&self) -> Option<&Functional> {
+        Some(self)
+    }
+}
+
 /// Everything that lies between inputs and outputs, in the order in which it was made.
 fn draft(inputs: &[Symbol], outputs: &[Symbol]) -> Draft {
     let mut symbols = HashMap::new();
@@ -73,7 +140,7 @@ fn draft(inputs: &[Symbol], outputs: &[Symbol]) -> Draft {
     symbols.sort_by_key(Symbol::created);
     let positions: HashMap<u64, usize> = (0..).zip(&symbols).map(|(i, symbol)| (symbol.created(), i)).collect();
     let place = |symbols: &[Symbol]| symbols.iter().map(|symbol| positions[&symbol.created()]).collect::<Vec<usize>>();
-    let mut layers: Vec<crate::LayerHandle> = Vec::new();
+    let mut layers: Vec<LayerHandle> = Vec::new();
     let mut nodes = Vec::with_capacity(symbols.len());
     for symbol in &symbols {
         let source = match symbol.source() {

@@ -1,5 +1,6 @@
 //! What a layer is.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use serde_json::{Map, Value};
@@ -7,7 +8,9 @@ use stampnet_autograd::{Tape, Var};
 use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Shape;
 
-use crate::{Activation, Constraint, Initializer, LayerError, LayerHandle, NnError, Regularizer, Symbol, Symbols};
+use crate::{
+    Activation, Constraint, Functional, Initializer, LayerError, LayerHandle, NnError, Regularizer, Symbol, Symbols,
+};
 
 /// One step of a model. A layer is a description: its weights live in the model.
 ///
@@ -64,6 +67,11 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// The model, if the layer is one.
+    fn as_model(&self) -> Option<&Functional> {
+        None
+    }
+
     /// The layer as a part of a model: applied to one symbol, or to several where it merges.
     ///
     /// ```
@@ -84,6 +92,14 @@ pub trait Layer: Debug + Send + Sync {
         Self: Sized + 'static,
     {
         LayerHandle::from(self).apply(inputs)
+    }
+
+    /// The layer as a handle that can be applied several times: one set of weights.
+    fn shared(self) -> LayerHandle
+    where
+        Self: Sized + 'static,
+    {
+        LayerHandle::from(self)
     }
 
     /// The layer under a name of its own.
@@ -126,7 +142,7 @@ impl Built {
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSpec {
     /// Keras's name: `kernel`, `bias`, `gamma`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its shape.
     pub shape: Shape,
     /// How it begins.
@@ -144,10 +160,14 @@ impl WeightSpec {
     ///
     /// # Errors
     /// The shape is unusable, or the initializer cannot fill it.
-    pub fn new(name: &'static str, dims: &[usize], initializer: Initializer) -> Result<Self, LayerError> {
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        dims: &[usize],
+        initializer: Initializer,
+    ) -> Result<Self, LayerError> {
         let shape = Shape::new(dims)?;
         initializer.check(shape)?;
-        Ok(Self { name, shape, initializer, regularizer: None, constraint: None, trainable: true })
+        Ok(Self { name: name.into(), shape, initializer, regularizer: None, constraint: None, trainable: true })
     }
 
     /// Sets what training adds to the loss for the weight.

@@ -4,7 +4,7 @@ use stampnet_tensor::Shape;
 
 use crate::handle::{Described, Named, name_after};
 use crate::model::{Draft, DraftNode, Form, Graph, Source};
-use crate::{LayerHandle, Model, NnError};
+use crate::{Functional, LayerHandle, Model, NnError};
 
 /// The shape of one sample: a number, a tuple of up to three, an array or a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +111,14 @@ impl Sequential {
     /// names the layer and shows the shape), or there would be more than 2^31 weights.
     pub fn build(self, seed: u64) -> Result<Model, NnError> {
         Ok(Model::initialize(self.graph()?, seed))
+    }
+
+    /// The model as a graph, which can be a layer of another one.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn functional(self) -> Result<Functional, NnError> {
+        Ok(Functional { graph: self.graph()? })
     }
 
     /// Works out every shape and weight, allocating none.

@@ -96,7 +96,7 @@ Examples:
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Network: dense, cnn or cnn-average, or a JSON file in Keras's schema
+    /// Network: dense, cnn, cnn-average, vgg, resnet or mobilenet, or a JSON file in Keras's schema
     #[arg(long, value_name = "NAME|FILE", default_value = "cnn")]
     pub(crate) model: String,
     /// Passes over the training set, at most
@@ -196,7 +196,7 @@ Examples:
   stampnet summary my-model.json
   stampnet summary runs/my-run")]
 pub(crate) struct SummaryArgs {
-    /// Network: dense, cnn or cnn-average, a JSON file in Keras's schema, a run folder, or a model file
+    /// Network: dense, cnn, cnn-average, vgg, resnet or mobilenet, a JSON file in Keras's schema, a run folder, or a model file
     #[arg(value_name = "NAME|PATH", default_value = "cnn")]
     pub(crate) model: String,
 }
@@ -302,7 +302,7 @@ Examples:
   stampnet bench step --threads 1 --batch 128
   stampnet bench step --model dense --json")]
 pub(crate) struct BenchStepArgs {
-    /// Network: dense, cnn or cnn-average, or a JSON file in Keras's schema
+    /// Network: dense, cnn, cnn-average, vgg, resnet or mobilenet, or a JSON file in Keras's schema
     #[arg(long, value_name = "NAME|FILE", default_value = "cnn")]
     pub(crate) model: String,
     /// Images per step

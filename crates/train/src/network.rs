@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use stampnet_nn::{Loss, Model, Sequential, models};
+use stampnet_nn::{Functional, Loss, Model, NnError, models};
 
 use crate::error::CliError;
 use crate::locate::model_file;
 
 /// The built-in networks, as the command line names them.
-pub(crate) const BUILT_IN: [&str; 3] = ["dense", "cnn", "cnn-average"];
+pub(crate) const BUILT_IN: [&str; 6] = ["dense", "cnn", "cnn-average", "vgg", "resnet", "mobilenet"];
 
 /// The loss of every classifier here.
 pub(crate) const LOSS: Loss = Loss::SparseCategoricalCrossentropy;
@@ -22,7 +22,7 @@ const CLASSES: &str = "classes";
 /// # Errors
 /// There is no such network or file, or the file describes no network that can be made.
 pub(crate) fn build(name: &str, seed: u64) -> Result<Model, CliError> {
-    if let Some(network) = built_in(name) {
+    if let Some(network) = built_in(name)? {
         return Ok(network.build(seed)?);
     }
     let path = Path::new(name);
@@ -49,15 +49,17 @@ pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
 pub(crate) fn find(name: &str) -> Result<Model, CliError> {
     let path = Path::new(name);
     let is_trained = path.is_dir() || path.extension().is_some_and(|extension| extension == "safetensors");
-    if built_in(name).is_none() && is_trained { load(path) } else { build(name, 0) }
+    if !BUILT_IN.contains(&name) && is_trained { load(path) } else { build(name, 0) }
 }
 
-fn built_in(name: &str) -> Option<Sequential> {
+/// The built-in network of this name, if there is one.
+fn built_in(name: &str) -> Result<Option<Functional>, NnError> {
     match name {
-        "dense" => Some(models::book_dense()),
-        "cnn" => Some(models::book_cnn()),
-        "cnn-average" => Some(models::book_cnn_average()),
-        _ => None,
+        "dense" => models::by_name("book_dense"),
+        "cnn" => models::by_name("book_cnn"),
+        "cnn-average" => models::by_name("book_cnn_average"),
+        name if BUILT_IN.contains(&name) => models::by_name(name),
+        _ => Ok(None),
     }
 }
 
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn the_listed_networks_exist() {
         for name in BUILT_IN {
-            assert!(built_in(name).is_some(), "{name}");
+            assert!(built_in(name).unwrap().is_some(), "{name}");
         }
     }
 

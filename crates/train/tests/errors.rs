@@ -122,9 +122,9 @@ fn bad_networks_are_refused_by_file_and_layer() {
         Case {
             name: "no such network",
             file: None,
-            arguments: "train --data data --model resnet --out run",
+            arguments: "train --data data --model lenet --out run",
             code: 1,
-            says: &["'resnet'", "dense, cnn, cnn-average"],
+            says: &["'lenet'", "dense, cnn, cnn-average, vgg, resnet, mobilenet"],
         },
         Case {
             name: "unreadable model file",

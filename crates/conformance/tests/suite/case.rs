@@ -88,7 +88,7 @@ impl Case<'_> {
     fn compute(&self, layer: &Arc<dyn Layer>, failures: &mut Vec<String>) -> Result<(), LayerError> {
         let inputs = self.inputs();
         let built = build(&**layer, &inputs)?;
-        let names: Vec<_> = built.weights.iter().map(|weight| weight.name).collect();
+        let names: Vec<_> = built.weights.iter().map(|weight| &*weight.name).collect();
         if names != self.entry.weights {
             failures.push(format!("the weights are {names:?}, expected {:?}", self.entry.weights));
             return Ok(());

@@ -9,6 +9,7 @@ use stampnet_tensor::Shape;
 
 use super::layer::{self, write_input};
 use super::{PLACE, at, batch_shape, list_at, refused, sample_shape, text_at};
+use crate::Layer;
 use crate::config::{ConfigError, suggestion};
 use crate::handle::{Described, Named, label};
 use crate::model::{Draft, DraftNode, Form, Graph, GraphLayer, NodeSource, Source};
@@ -16,9 +17,13 @@ use crate::model::{Draft, DraftNode, Form, Graph, GraphLayer, NodeSource, Source
 /// The graph as Keras writes it.
 pub(super) fn write(graph: &Graph) -> Value {
     let layers: Vec<Value> = graph.listing.iter().map(|&node| write_layer(graph, node)).collect();
+    let end = |node: usize| {
+        let before = graph.layer(node).map_or(0, |layer| calls_before(&*layer.named.layer));
+        json!([graph.name_of(node), graph.call_index(node) + before, 0])
+    };
     let ends = |nodes: &[usize]| match nodes {
-        [one] => history(graph, *one),
-        several => several.iter().map(|&node| history(graph, node)).collect(),
+        [one] => end(*one),
+        several => several.iter().map(|&node| end(node)).collect(),
     };
     json!({
         "module": "keras.src.models.functional",
@@ -32,6 +37,11 @@ pub(super) fn write(graph: &Graph) -> Value {
         },
         "registered_name": "Functional",
     })
+}
+
+/// Keras counts the making of a Functional model as a call of it, but only where it lists inputs and outputs.
+fn calls_before(layer: &dyn Layer) -> usize {
+    usize::from(layer.as_model().is_some_and(|model| model.graph.form == Form::Functional))
 }
 
 /// The layer or input that computes `node`, with all its calls.
@@ -72,9 +82,8 @@ fn history(graph: &Graph, node: usize) -> Value {
     json!([graph.name_of(node), graph.call_index(node), 0])
 }
 
-/// Reads a document of this class.
-pub(super) fn read(value: &Value) -> Result<Draft, ConfigError> {
-    let config = at(value, "config", PLACE)?;
+/// Reads the config of a document of this class.
+pub(super) fn read(config: &Value) -> Result<Draft, ConfigError> {
     let mut entries = Vec::new();
     for (i, entry) in list_at(config, "layers", PLACE)?.iter().enumerate() {
         entries.push(Entry::read(entry, &format!("layer {i} of the model config"))?);
@@ -83,7 +92,11 @@ pub(super) fn read(value: &Value) -> Result<Draft, ConfigError> {
     let links = Links { names, entries: &entries };
     let nodes = links.order()?;
     let ends = |key: &str| -> Result<Vec<usize>, ConfigError> {
-        let histories = histories_at(config, key)?;
+        let mut histories = histories_at(config, key)?;
+        for history in &mut histories {
+            let entry = links.names.get(history.layer.as_str()).map(|&entry| &entries[entry]);
+            history.call = history.call.saturating_sub(entry.map_or(0, Entry::calls_before));
+        }
         histories.iter().map(|history| Ok(nodes.places[&links.find(history, PLACE)?])).collect()
     };
     let name = config.get("name").and_then(Value::as_str).unwrap_or("functional").to_owned();
@@ -122,6 +135,12 @@ impl Entry {
             None => text_at(config, "name", place)?,
         };
         let place = label(name, class);
+        // Operators on symbols are operations, not layers; these mean the same.
+        let module = entry.get("module").and_then(Value::as_str).unwrap_or_default();
+        if module.starts_with("keras.src.ops") && !["Add", "Maximum", "Multiply"].contains(&class) {
+            let hint = "; of operations, there are Add, Maximum and Multiply".to_owned();
+            return Err(ConfigError::UnknownLayer { place, class: format!("{module}.{class}"), hint });
+        }
         let what = if class == "InputLayer" {
             let shape = sample_shape(config, &["batch_shape", "batch_input_shape"], &place)?;
             let dims =
@@ -135,6 +154,14 @@ impl Entry {
         let calls = list_at(entry, "inbound_nodes", &place)?;
         let calls = calls.iter().map(|call| read_call(call, &place)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { name: name.to_owned(), place, what, calls })
+    }
+
+    /// Calls that Keras counts as if they came before the first one, where it lists inputs and outputs of a model.
+    fn calls_before(&self) -> usize {
+        match &self.what {
+            What::Input(_) => 0,
+            What::Layer(named) => calls_before(&*named.layer),
+        }
     }
 
     /// How many outputs it has; an input has one.

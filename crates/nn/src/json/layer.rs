@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{at, batch_shape, refused, text_at};
 use crate::config::{Config, ConfigError, object, suggestion};
 use crate::handle::{Named, label};
-use crate::{Layer, NnError, layers};
+use crate::{Functional, Layer, NnError, layers};
 
 /// A layer's description in Keras's JSON, as `keras.layers.serialize` writes it.
 ///
@@ -35,6 +35,12 @@ pub fn deserialize(text: &str) -> Result<Arc<dyn Layer>, NnError> {
 
 /// A layer as Keras writes it.
 pub(super) fn write(layer: &dyn Layer, name: &str, trainable: bool) -> Value {
+    if let Some(model) = layer.as_model() {
+        let mut model = super::write(&model.graph);
+        model["config"]["name"] = name.into();
+        model["config"]["trainable"] = trainable.into();
+        return model;
+    }
     let mut config = common(name, trainable);
     config.extend(layer.config());
     object("keras.layers", layer.class_name(), config.into())
@@ -63,6 +69,12 @@ pub(super) fn common(name: &str, trainable: bool) -> Map<String, Value> {
 /// Reads the layer `name` of `class` from its config.
 pub(super) fn read(class: &str, name: &str, config: &Value) -> Result<Named, ConfigError> {
     let place = label(name, class);
+    if ["Functional", "Sequential"].contains(&class) {
+        let trainable = config.get("trainable").is_none_or(|trainable| trainable != false);
+        let graph =
+            super::read_config(class, config).map_err(|source| ConfigError::Model { place, source: source.into() })?;
+        return Ok(Named { name: name.to_owned(), trainable, layer: Arc::new(Functional { graph }) });
+    }
     let Some(constructor) = layers::find(class) else {
         let mut hint = suggestion(class, layers::class_names());
         if hint.is_empty() {

@@ -112,7 +112,16 @@ pub(crate) fn write(graph: &Graph) -> Value {
 pub(crate) fn read(value: &Value) -> Result<Graph, NnError> {
     match class(value)? {
         "Sequential" => sequential::read(value)?.graph(),
-        "Functional" | "Model" => functional::read(value)?.graph(),
+        class => read_config(class, at(value, "config", PLACE)?),
+    }
+}
+
+/// Reads the config of a model of this class.
+fn read_config(class: &str, config: &Value) -> Result<Graph, NnError> {
+    match class {
+        "Sequential" => sequential::read_config(config, None)?.graph(),
+        // Keras 2 called it Model at first.
+        "Functional" | "Model" => functional::read(config)?.graph(),
         class => {
             let class = class.to_owned();
             Err(ConfigError::Class { expected: "'Sequential' or 'Functional'", class }.into())

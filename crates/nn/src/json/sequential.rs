@@ -21,7 +21,15 @@ pub(super) fn write<'a>(name: &str, input: &[usize], layers: impl Iterator<Item 
 
 /// Reads a document of this class.
 pub(super) fn read(value: &Value) -> Result<Sequential, ConfigError> {
-    let config = at(value, "config", PLACE)?;
+    let shape = match value.get("build_config") {
+        Some(build) => sample_shape(build, &["input_shape"], PLACE)?,
+        None => None,
+    };
+    read_config(at(value, "config", PLACE)?, shape)
+}
+
+/// Reads the document's config; `fallback` is the input's shape if the config does not say it.
+pub(super) fn read_config(config: &Value, fallback: Option<Vec<usize>>) -> Result<Sequential, ConfigError> {
     let entries = list_at(config, "layers", PLACE)?;
     let mut input = None;
     let mut layers = Vec::with_capacity(entries.len());
@@ -39,9 +47,6 @@ pub(super) fn read(value: &Value) -> Result<Sequential, ConfigError> {
     if input.is_none() {
         input = sample_shape(config, &["build_input_shape"], PLACE)?;
     }
-    if let (None, Some(build)) = (&input, value.get("build_config")) {
-        input = sample_shape(build, &["input_shape"], PLACE)?;
-    }
     let name = config.get("name").and_then(Value::as_str).unwrap_or("sequential").to_owned();
-    Ok(Sequential { name, input: input.ok_or(ConfigError::NoInputShape)?, layers })
+    Ok(Sequential { name, input: input.or(fallback).ok_or(ConfigError::NoInputShape)?, layers })
 }

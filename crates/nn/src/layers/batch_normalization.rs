@@ -38,7 +38,7 @@ const FIXED: &[(&str, Fixed)] = &[
 /// use stampnet_tensor::Shape;
 ///
 /// let built = BatchNormalization::new().momentum(0.9).build(Shape::new(&[14, 14, 32])?)?;
-/// let names: Vec<_> = built.weights.iter().map(|weight| weight.name).collect();
+/// let names: Vec<_> = built.weights.iter().map(|weight| &*weight.name).collect();
 /// assert_eq!(names, ["gamma", "beta", "moving_mean", "moving_variance"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

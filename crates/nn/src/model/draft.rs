@@ -116,7 +116,7 @@ impl Draft {
                 let (known, now) = different.expect("a layer always has the same number of weights");
                 return Err(NnError::Shared {
                     layer: named.label(),
-                    weight: known.name,
+                    weight: known.name.to_string(),
                     known: known.shape.into(),
                     now: now.shape.into(),
                 });
@@ -185,7 +185,9 @@ impl Draft {
                         names.push(name.clone());
                         continue;
                     }
-                    (self.layers[layer].name.as_ref(), self.layers[layer].layer.class_name())
+                    let Described { name, layer, .. } = &self.layers[layer];
+                    let own = name.as_ref().or_else(|| layer.as_model().map(|model| &model.graph.name));
+                    (own, layer.class_name())
                 }
             };
             let name = own.cloned().unwrap_or_else(|| name_after(class, |name| !used.contains(name)));

@@ -72,16 +72,16 @@ pub(crate) struct Call {
 }
 
 /// A weight and its place.
-pub(super) struct PlacedSpec<'a> {
+pub(crate) struct PlacedSpec<'a> {
     /// Layer and weight: `conv2d/kernel`.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The layer's position in the model.
-    pub(super) layer: u32,
+    pub(crate) layer: u32,
     /// The weight's position in the layer.
-    pub(super) position: u32,
-    pub(super) weight: &'a WeightSpec,
+    pub(crate) position: u32,
+    pub(crate) weight: &'a WeightSpec,
     /// Whether the optimizer changes it.
-    pub(super) trainable: bool,
+    pub(crate) trainable: bool,
 }
 
 impl Graph {
@@ -91,7 +91,7 @@ impl Graph {
     }
 
     /// The layer that computes a node's value, unless it is an input.
-    pub(super) fn layer(&self, node: usize) -> Option<&GraphLayer> {
+    pub(crate) fn layer(&self, node: usize) -> Option<&GraphLayer> {
         match self.nodes[node].source {
             NodeSource::Input(_) => None,
             NodeSource::Layer(call) => Some(&self.layers[call.layer]),
@@ -121,13 +121,13 @@ impl Graph {
     }
 
     /// Whether the value of output `i` is a softmax, which nothing else takes.
-    pub(super) fn ends_in_softmax(&self, i: usize) -> bool {
+    pub(crate) fn ends_in_softmax(&self, i: usize) -> bool {
         let node = self.outputs[i];
         self.nodes[node].uses == 1 && self.layer(node).is_some_and(|layer| layer.named.layer.ends_in_softmax())
     }
 
     /// All weights, in the order of the layers.
-    pub(super) fn specs(&self) -> impl Iterator<Item = PlacedSpec<'_>> {
+    pub(crate) fn specs(&self) -> impl Iterator<Item = PlacedSpec<'_>> {
         (0..).zip(&self.layers).flat_map(|(layer, GraphLayer { named, weights, .. })| {
             (0..).zip(weights).map(move |(position, weight)| {
                 let name = format!("{}/{}", named.name, weight.name);
@@ -139,7 +139,7 @@ impl Graph {
 
     /// Records all nodes on the batches `inputs`. `weights` are those of [`specs`](Self::specs). The outputs of `logits` are
     /// computed without their final softmax.
-    pub(super) fn record(&self, tape: &mut Tape, values: Values<'_>) -> Result<Vec<Var>, NnError> {
+    pub(crate) fn record(&self, tape: &mut Tape, values: Values<'_>) -> Result<Vec<Var>, NnError> {
         let mut recording = Recording::new(self, values);
         for node in 0..self.nodes.len() {
             if recording.values[node].is_none() {
@@ -152,13 +152,15 @@ impl Graph {
 
 /// What a graph is recorded with.
 #[derive(Clone, Copy)]
-pub(super) struct Values<'a> {
+pub(crate) struct Values<'a> {
     /// A batch for each input.
-    pub(super) inputs: &'a [Var],
+    pub(crate) inputs: &'a [Var],
     /// All weights.
-    pub(super) weights: &'a [Var],
+    pub(crate) weights: &'a [Var],
     /// For each output, whether its final softmax is left out.
-    pub(super) logits: &'a [bool],
+    pub(crate) logits: &'a [bool],
+    /// The call of the graph, if it is a layer of another one.
+    pub(crate) within: Option<&'a crate::Call<'a>>,
 }
 
 /// A graph while it is recorded.
@@ -172,6 +174,12 @@ struct Recording<'a> {
     consumers: Vec<Option<usize>>,
     /// What is recorded so far.
     values: Vec<Option<Var>>,
+    within: Option<&'a crate::Call<'a>>,
+}
+
+/// The position of a call in a graph that is a layer of another one: far from those of the outer graph's layers.
+const fn within(outer: u32, position: u32) -> u32 {
+    (outer + 1).wrapping_mul(0x9E37_79B1).wrapping_add(position)
 }
 
 impl<'a> Recording<'a> {
@@ -193,7 +201,7 @@ impl<'a> Recording<'a> {
                 consumers[input] = Some(i);
             }
         }
-        Self { graph, weights, logits, consumers, values }
+        Self { graph, weights, logits, consumers, values, within: given.within }
     }
 
     /// Records a node, and with it the one that takes its value, if one operation computes both.
@@ -211,9 +219,9 @@ impl<'a> Recording<'a> {
             x: inputs[0],
             inputs: &inputs,
             weights: self.weights[layer],
-            position,
+            position: self.within.map_or(position, |outer| within(outer.position, position)),
             logits: self.logits[node],
-            trainable: named.trainable,
+            trainable: named.trainable && self.within.is_none_or(|outer| outer.trainable),
         };
         if let Some(next) =
             self.consumers[node].filter(|&next| graph.nodes[next].inputs.len() == 1 && !self.logits[next])

@@ -26,7 +26,7 @@ pub(crate) use draft::{Draft, DraftNode, Form, Source};
 pub use evaluate::{Evaluation, OutputEvaluation};
 pub use file::ModelFileError;
 pub use fit_options::FitOptions;
-pub(crate) use graph::{Graph, GraphLayer, NodeSource};
+pub(crate) use graph::{Graph, GraphLayer, NodeSource, Values};
 pub use history::History;
 pub use layers::{ModelLayer, ModelLayerMut};
 pub use losses::Losses;

@@ -74,7 +74,7 @@ impl Program {
         let weights: Vec<Var> = graph.specs().map(leaf).collect();
         let takes_logits = |(i, each): (usize, &Weighted)| each.loss.takes_logits() && graph.ends_in_softmax(i);
         let logits: Vec<bool> = losses.iter().enumerate().map(takes_logits).collect();
-        let values = Values { inputs: &inputs, weights: &weights, logits: &logits };
+        let values = Values { inputs: &inputs, weights: &weights, logits: &logits, within: None };
         let outputs = graph.record(&mut tape, values)?;
         let (mut targets, mut own, mut loss) = (Vec::new(), Vec::new(), None);
         for (i, each) in losses.iter().enumerate() {

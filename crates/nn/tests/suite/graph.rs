@@ -130,6 +130,53 @@ fn an_input_that_is_an_output_and_one_that_nothing_takes() {
     assert_eq!(model.predict_all(&[x.view(), z.view()]).unwrap()[0], x);
 }
 
+#[test]
+fn a_model_is_a_layer_of_another_one() {
+    let inner = |seed: u64| {
+        let block =
+            Sequential::new(4).name("block").add(Dense::new(6)).add(BatchNormalization::new()).add(Dense::new(4));
+        let block = block.functional().unwrap().shared();
+        let (a, b) = (input(4).unwrap(), input(4).unwrap());
+        let (x, y) = (block.apply(&a).unwrap(), block.apply(&b).unwrap());
+        let head = Dense::new(2).activation(Activation::Softmax).apply(Add::new().apply([&x, &y]).unwrap()).unwrap();
+        Functional::new([&a, &b], &head).unwrap().build(seed).unwrap()
+    };
+    let mut model = inner(1);
+    let names: Vec<&str> = model.weights().iter().map(|weight| weight.name()).collect();
+    assert_eq!(names[..3], ["block/dense/kernel", "block/dense/bias", "block/batch_normalization/gamma"]);
+    assert_eq!(Model::from_json(&model.to_json(), 1).unwrap().weights(), model.weights());
+    let again = Model::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    assert_eq!((again.to_json(), again.weights()), (model.to_json(), model.weights()));
+    model.compile(Sgd::new(0.1), Loss::SparseCategoricalCrossentropy).unwrap();
+    let (x, labels) = (uniform(&[8, 4], 1), Tensor::from_vec([8], (0..8).map(|i| (i % 2) as f32).collect()).unwrap());
+    let data = MultiSet::new(&[x.view(), x.view()], &[labels.view()]).unwrap();
+    let loss = model.evaluate(&data, 8).unwrap().loss;
+    model.fit(&data, FitOptions::new(30)).unwrap();
+    assert!(model.evaluate(&data, 8).unwrap().loss < loss);
+    // Frozen as a whole, its moving averages stay, too.
+    model.layer_mut("block").unwrap().set_trainable(false);
+    let before = model.layer("block").unwrap().weights().to_vec();
+    model.fit(&data, FitOptions::new(31).initial_epoch(30)).unwrap();
+    for (weight, before) in model.layer("block").unwrap().weights().iter().zip(&before) {
+        assert_eq!(weight.tensor(), before.tensor(), "{}", weight.name());
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_a_layer_is_refused() {
+    let a = input(4).unwrap();
+    let one = Functional::new(&a, Dense::new(3).apply(&a).unwrap()).unwrap().shared();
+    let two = Functional::new(&a, [&a, &a]).err();
+    assert_eq!(two.unwrap().to_string(), "a model needs at least one layer; 'functional' has none");
+    let y = Dense::new(3).apply(&a).unwrap();
+    let two = Functional::new(&a, [&y, &y]).unwrap();
+    assert_eq!(text(one.apply(&y)), "layer Functional, input (None, 3): the model takes (None, 4); received (None, 3)");
+    assert_eq!(
+        text(two.apply(&a)),
+        "layer Functional, input (None, 4): a model that is used as a layer must have one output; it has 2"
+    );
+}
+
 fn text<T>(result: Result<T, NnError>) -> String {
     result.err().expect("it is refused").to_string()
 }
@@ -288,7 +335,7 @@ fn a_layer_can_be_frozen_between_two_epochs() {
     let data = stampnet_data::TensorSet::new(x.view(), y.view()).unwrap();
     let mut model = Sequential::new(3).add(Dense::new(4)).add(Dense::new(1)).build(1).unwrap();
     model.compile(Sgd::new(0.1), Loss::MeanSquaredError).unwrap();
-    let mut changes = |model: &mut Model, epoch: usize| {
+    let changes = |model: &mut Model, epoch: usize| {
         let before: Vec<Tensor> = model.weights().iter().map(|weight| weight.tensor().clone()).collect();
         model.fit(&data, FitOptions::new(epoch + 1).initial_epoch(epoch)).unwrap();
         model.weights().iter().zip(&before).map(|(weight, before)| weight.tensor() != before).collect::<Vec<bool>>()

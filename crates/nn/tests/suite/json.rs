@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stampnet_geometry::Padding;
 use stampnet_nn::layers::{AveragePooling1D, Conv2D, MaxPooling1D};
-use stampnet_nn::{Initializer, Sequential};
+use stampnet_nn::{Initializer, Model, Sequential};
 
 /// A model whose only layer has this class and config.
 fn model(class: &str, config: &Value) -> String {
@@ -132,6 +132,115 @@ fn documents_of_another_kind_are_refused() {
     ] {
         assert_eq!(refusal(text), expected);
     }
+}
+
+/// A graph of these layers, from the input `x` of shape `(4,)` to the layer `y`.
+fn graph(layers: &Value) -> Value {
+    let mut all = vec![json!({
+        "class_name": "InputLayer", "name": "x", "inbound_nodes": [], "config": {"name": "x", "batch_shape": [null, 4]},
+    })];
+    all.extend(layers.as_array().unwrap().iter().cloned());
+    let config = json!({"name": "m", "layers": all, "input_layers": ["x", 0, 0], "output_layers": [["y", 0, 0]]});
+    json!({"class_name": "Functional", "config": config})
+}
+
+/// A dense layer that is applied to the first call of another one.
+fn dense(name: &str, from: &str) -> Value {
+    let tensor = json!({"class_name": "__keras_tensor__", "config": {"keras_history": [from, 0, 0]}});
+    json!({
+        "class_name": "Dense", "name": name, "config": {"name": name, "units": 4},
+        "inbound_nodes": [{"args": [tensor], "kwargs": {"mask": null}}],
+    })
+}
+
+#[test]
+fn graphs_that_cannot_be_are_refused() {
+    let changed = |path: &str, value: Value| {
+        let mut document = graph(&json!([dense("y", "x")]));
+        *document["config"]["layers"][1].pointer_mut(path).unwrap() = value;
+        document
+    };
+    let mut misspelt = dense("y", "x");
+    misspelt["config"]["actiavtion"] = "relu".into();
+    let mut ends = graph(&json!([dense("y", "x")]));
+    ends["config"]["output_layers"] = json!(["z", 0, 0]);
+    let nested = json!({
+        "class_name": "Sequential", "name": "y", "inbound_nodes": [[["x", 0, 0, {}]]],
+        "config": {"name": "y", "layers": [], "build_input_shape": [null, 4]},
+    });
+    for (document, expected) in [
+        (graph(&json!([misspelt])), "y (Dense) has no argument 'actiavtion'; did you mean 'activation'?"),
+        (
+            graph(&json!([dense("dense_1", "x"), dense("y", "dense1")])),
+            "y (Dense): an input comes from the layer 'dense1', which the model lacks; did you mean 'dense_1'?",
+        ),
+        (
+            changed("/inbound_nodes/0/args/0/config/keras_history/1", json!(1)),
+            "y (Dense): an input comes from call 1 of the layer 'x', whose 1 calls are counted from 0",
+        ),
+        (
+            changed("/inbound_nodes/0/args/0/config/keras_history/2", json!(1)),
+            "y (Dense): 'keras_history' must be [layer, number of the call, 0]; received [\"x\",0,1]",
+        ),
+        (
+            changed("/inbound_nodes/0/kwargs", json!({"mask": null, "training": true})),
+            "y (Dense): 'training' must be left out of calls; received true",
+        ),
+        (
+            changed("/inbound_nodes/0/args/0", json!(2.0)),
+            "y (Dense): 'args' must be tensors, or a list of them; received 2.0",
+        ),
+        (
+            changed("/inbound_nodes/0/args", json!([])),
+            "y (Dense): 'inbound_nodes' must be a call with at least one tensor; received \
+             {\"args\":[],\"kwargs\":{\"mask\":null}}",
+        ),
+        (
+            graph(&json!([dense("a", "y"), dense("y", "a")])),
+            "a model must have no circles; a (Dense) depends on its own output",
+        ),
+        (ends, "the model config: an input comes from the layer 'z', which the model lacks"),
+        (graph(&json!([nested])), "y (Sequential): a model needs at least one layer; 'y' has none"),
+        (
+            graph(&json!([{
+                "module": "keras.src.ops.numpy", "class_name": "Exp", "config": {"name": "y"}, "name": "y",
+                "inbound_nodes": [],
+            }])),
+            "y (Exp): there is no layer class 'keras.src.ops.numpy.Exp'; of operations, there are Add, Maximum and Multiply",
+        ),
+        (
+            json!({"class_name": "Net", "config": {}}),
+            "the model's class must be 'Sequential' or 'Functional'; received 'Net'",
+        ),
+    ] {
+        assert_eq!(Model::from_json(&document.to_string(), 1).expect_err("it is refused").to_string(), expected);
+    }
+}
+
+#[test]
+fn graphs_of_keras_2_are_read() {
+    let mut layer = dense("y", "x");
+    layer["inbound_nodes"] = json!([[["x", 0, 0, {}]]]);
+    let model = Model::from_json(&graph(&json!([layer])).to_string(), 1).unwrap();
+    let again = Model::from_json(&graph(&json!([dense("y", "x")])).to_string(), 1).unwrap();
+    assert_eq!(model.to_json(), again.to_json());
+}
+
+#[test]
+fn layers_that_no_output_needs_are_dropped() {
+    let model = Model::from_json(&graph(&json!([dense("aside", "y"), dense("y", "x")])).to_string(), 1).unwrap();
+    assert_eq!(model.layers().map(|layer| layer.name()).collect::<Vec<_>>(), ["y"]);
+}
+
+#[test]
+fn long_chains_are_no_trouble() {
+    let n = 3000;
+    let name = |i: usize| if i == n { "y".to_owned() } else { format!("dense_{i}") };
+    // Last layer first, so that every layer waits for the next one.
+    let layers: Vec<Value> =
+        (1..=n).rev().map(|i| dense(&name(i), &if i == 1 { "x".to_owned() } else { name(i - 1) })).collect();
+    let model = Model::from_json(&graph(&layers.into()).to_string(), 1).unwrap();
+    assert_eq!(model.parameters(), n * 20);
 }
 
 #[test]

@@ -1,26 +1,9 @@
-//! The models of a first course on convolution.
+//! The networks of a first course on convolution.
 
 use stampnet_geometry::Padding;
 
 use crate::layers::{AveragePooling2D, Conv2D, Dense, Dropout, Flatten, MaxPooling2D};
 use crate::{Activation, Layer, Sequential};
-
-/// The models by name, as a command line offers them.
-pub const NAMES: [&str; 3] = ["book_dense", "book_cnn", "book_cnn_average"];
-
-/// The model of a name in [`NAMES`].
-///
-/// ```
-/// assert!(stampnet_nn::models::NAMES.iter().all(|name| stampnet_nn::models::by_name(name).is_some()));
-/// ```
-pub fn by_name(name: &str) -> Option<Sequential> {
-    match name {
-        "book_dense" => Some(book_dense()),
-        "book_cnn" => Some(book_cnn()),
-        "book_cnn_average" => Some(book_cnn_average()),
-        _ => None,
-    }
-}
 
 /// Dense layers only: 784 pixels, 100 hidden units, 10 classes; 79,510 weights.
 ///
