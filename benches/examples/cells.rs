@@ -5,6 +5,7 @@
 //! ```text
 //! {"op": "conv", "spec": [n, h, w, c, oc, k, stride, pad, groups], "pass": "forward", "seconds": 0.1}
 //! {"op": "max_pool", "spec": [n, h, w, c, k, stride, pad], "pass": "backward", "seconds": 0.1}
+//! {"op": "model", "spec": [batch, steps], "pass": "train", "seconds": 0.1}
 //! {"ms": 1.25, "algorithm": "winograd"}
 //!
 //! {"op": "peak", "spec": [], "pass": "", "seconds": 0.1}
@@ -24,13 +25,15 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use stampnet_conv::{Activation, ConvPlan, Forward, GradInput, GradWeight, Pass};
+use stampnet_data::TensorSet;
 use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding, PoolGeometry, PoolOptions};
+use stampnet_nn::{Adam, FitOptions, Loss, models};
 use stampnet_pool::{
     AverageForward, AverageGradInput, MaxForward, MaxGradInput, average_forward, average_grad_input, max_forward,
     max_grad_input,
 };
 use stampnet_simd::Level;
-use stampnet_tensor::{AlignedVec, Purpose, RandomStream};
+use stampnet_tensor::{AlignedVec, Purpose, RandomStream, Tensor};
 
 #[derive(Deserialize)]
 struct Request {
@@ -103,7 +106,8 @@ fn cell(layer: &Layer) -> Result<Cell, Box<dyn Error>> {
         "conv" => conv(&layer.spec, &layer.pass),
         "max_pool" => max_pool(pool_geometry(&layer.spec)?, &layer.pass),
         "avg_pool" => average_pool(pool_geometry(&layer.spec)?, &layer.pass),
-        other => Err(format!("op must be conv, max_pool or avg_pool; received '{other}'").into()),
+        "model" => model(&layer.spec, &layer.pass),
+        other => Err(format!("op must be conv, max_pool, avg_pool, model or peak; received '{other}'").into()),
     }
 }
 
@@ -198,4 +202,32 @@ fn average_pool(g: PoolGeometry, pass: &str) -> Result<Cell, Box<dyn Error>> {
         other => return Err(format!("no such pass: '{other}'").into()),
     };
     Ok(("pool", run))
+}
+
+/// The network that `stampnet train` trains, on so many batches: whole steps with Adam, or predictions.
+fn model(spec: &[usize], pass: &str) -> Result<Cell, Box<dyn Error>> {
+    let &[batch, steps] = spec else { return Err("a model has two numbers".into()) };
+    let mut model = models::book_cnn().build(1)?;
+    let n = batch * steps;
+    let images = Tensor::from_vec([n, 28, 28, 1], random(0, n * 28 * 28).to_vec())?;
+    let run: Box<dyn FnMut()> = match pass {
+        "forward" => {
+            let images = images.reshape([steps, batch, 28, 28, 1])?;
+            Box::new(move || {
+                for step in 0..steps {
+                    model.predict(images.view().row(step)).expect("the images fit");
+                }
+            })
+        }
+        "train" => {
+            let labels = Tensor::from_vec([n], (0..n).map(|i| (i % 10) as f32).collect())?;
+            model.compile(Adam::default(), Loss::SparseCategoricalCrossentropy)?;
+            Box::new(move || {
+                let data = TensorSet::new(images.view(), labels.view()).expect("one label for each image");
+                model.fit(&data, FitOptions::new(1).batch_size(batch)).expect("the loss stays finite");
+            })
+        }
+        other => return Err(format!("no such pass: '{other}'").into()),
+    };
+    Ok(("book_cnn", run))
 }

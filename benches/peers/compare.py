@@ -11,37 +11,13 @@ can be above 100 %.
 """
 
 import argparse
-import datetime
-import json
 import math
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-KEEP_HEAP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "MALLOC_TOP_PAD_": str(256 << 20)}
-
-# n, h, w, c, oc, k, stride, padding on each side, groups
-CONVS = [
-    (128, 28, 28, 1, 32, 3, 1, 1, 1),
-    (128, 14, 14, 32, 64, 3, 1, 1, 1),
-    (128, 28, 28, 32, 32, 3, 1, 1, 1),
-    (32, 56, 56, 64, 64, 3, 1, 1, 1),
-    (32, 28, 28, 128, 128, 3, 1, 1, 1),
-    (32, 14, 14, 256, 256, 3, 1, 1, 1),
-    (32, 7, 7, 512, 512, 3, 1, 1, 1),
-    (32, 56, 56, 64, 128, 1, 1, 0, 1),
-    (32, 56, 56, 64, 128, 3, 2, 1, 1),
-    (8, 112, 112, 32, 32, 3, 1, 1, 32),
-    (1, 224, 224, 3, 64, 7, 2, 3, 1),
-    (32, 28, 28, 64, 64, 5, 1, 2, 1),
-]
-# n, h, w, c, k, stride, padding on each side
-POOLS = [(128, 28, 28, 32, 2, 2, 0), (128, 28, 28, 32, 3, 2, 0)]
+from common import CONVS, KEEP_HEAP, POOLS, ROOT, Program, geometric_mean, name, write_record
 
 
 def parse_args():
@@ -64,38 +40,12 @@ import torch
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
 
-class StampNet:
-    """The program `cells`, which answers a request with the time of a layer."""
-
-    def __init__(self, cores):
-        self.process = subprocess.Popen(
-            [ROOT / "target/release/examples/cells"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"RAYON_NUM_THREADS": str(len(cores))},
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
-
-    def ask(self, op, spec=(), name_of_pass=""):
-        request = {"op": op, "spec": spec, "pass": name_of_pass, "seconds": args.seconds}
-        print(json.dumps(request), file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit("cells ended: see its message above")
-        return json.loads(answer)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
 class Threads:
     """A number of threads: as many cores, StampNet on them, and PyTorch told to keep to them."""
 
     def __init__(self, count, cores):
         self.count, self.cores = count, cores[:count]
-        self.stampnet = StampNet(self.cores)
+        self.stampnet = Program([ROOT / "target/release/examples/cells"], self.cores)
         self.peak = self.stampnet.ask("peak")["gflops"]
 
     def enter(self):
@@ -156,15 +106,6 @@ def cells(batch):
                 yield op, spec, name_of_pass, lambda layout, o=op, s=spec, p=name_of_pass: torch_pool(o, s, p, layout)
 
 
-def name(op, spec):
-    n, h, w, c = spec[:4]
-    if op == "conv":
-        oc, k, stride, pad, groups = spec[4:]
-        kind = "depthwise" if groups == c and groups > 1 else f"->{oc}"
-        return f"{n}x{h}x{w}x{c}{kind} {k}x{k}" + (f" s{stride}" if stride > 1 else "") + f" p{pad}"
-    return f"{op} {n}x{h}x{w}x{c} {spec[4]}x{spec[4]} s{spec[5]}"
-
-
 def gflop(spec):
     n, h, w, c, oc, k, stride, pad, groups = spec
     outputs = [(size + 2 * pad - k) // stride + 1 for size in (h, w)]
@@ -175,7 +116,7 @@ def measure(threads, op, spec, name_of_pass, calls):
     threads.enter()
     times = {"stampnet": [], **{layout: [] for layout in LAYOUTS}}
     for _ in range(args.rounds):
-        answer = threads.stampnet.ask(op, spec, name_of_pass)
+        answer = threads.stampnet.ask(op, spec, name_of_pass, args.seconds)
         times["stampnet"].append(answer["ms"])
         for layout, call in calls.items():
             times[layout].append(median_ms(call))
@@ -192,10 +133,6 @@ def measure(threads, op, spec, name_of_pass, calls):
     if op == "conv":
         line["of_peak"] = round(gflop(spec) / median["stampnet"] * 1e3 / threads.peak, 4)
     return line
-
-
-def geometric_mean(lines):
-    return math.exp(statistics.fmean(math.log(line["ratio"]) for line in lines))
 
 
 def compare(batch, all_threads):
@@ -234,7 +171,9 @@ def summary(lines):
     slow = [(times, line) for times, line in speed_ups(lines) if times < 0.95 * line["threads"]]
     tell = lambda line: f"{line['cell']} {line['pass']}, {line['threads']} threads"
     return {
-        "geometric_mean": {group: round(geometric_mean(of), 4) for group, of in means.items()},
+        "geometric_mean": {
+            group: round(geometric_mean(line["ratio"] for line in of), 4) for group, of in means.items()
+        },
         "cells": len(lines),
         "cells_above_1.05": {tell(line): line["ratio"] for line in sorted(behind, key=lambda l: -l["ratio"])},
         "cells_above_1_ms_with_slow_threads": {tell(line): round(times, 2) for times, line in slow},
@@ -255,33 +194,6 @@ def print_summary(sums):
         print(f"  {times:.2f}  {cell}")
 
 
-def output_of(*command):
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def cpu():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def write_record(lines, all_threads):
-    commit = output_of("git", "rev-parse", "--short", "HEAD")
-    dirty = "-dirty" if output_of("git", "status", "--porcelain", "--untracked-files=no") else ""
-    date = datetime.date.today().isoformat()
-    record = {
-        "date": date, "commit": commit + dirty, "cpu": cpu(), "cores": len(os.sched_getaffinity(0)),
-        "rustc": output_of("rustc", "--version"), "torch": torch.__version__, "python": platform.python_version(),
-        "command": "benches/peers/compare " + " ".join(sys.argv[1:]),
-        "peak_gflops": {t.count: t.peak for t in all_threads}, "summary": summary(lines), "cells": lines,
-    }
-    path = ROOT / f"benches/record/{date}-layers-{commit}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"\nrecorded in {path.relative_to(ROOT)}")
-
-
 def main():
     cores = sorted(os.sched_getaffinity(0))
     torch.manual_seed(0)
@@ -298,7 +210,9 @@ def main():
     if lines:
         print_summary(summary(lines))
     if args.record and lines:
-        write_record(lines, all_threads)
+        peaks = {threads.count: threads.peak for threads in all_threads}
+        facts = {"torch": torch.__version__, "peak_gflops": peaks, "summary": summary(lines), "cells": lines}
+        write_record("layers", facts)
 
 
 if __name__ == "__main__":
