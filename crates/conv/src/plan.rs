@@ -12,11 +12,12 @@ use crate::im2col::Im2col;
 use crate::pointwise::Pointwise;
 use crate::reference::Reference;
 use crate::rule;
-use crate::winograd::Winograd;
+use crate::winograd::{self, Winograd};
 use crate::{Answer, Candidate, ConvError, Forward, GradInput, GradWeight, Pass};
 
 /// All algorithms, in the order in which a plan asks them; the reference takes everything and comes last.
-static LIST: &[&dyn Algorithm] = &[&Pointwise, &Depthwise, &Winograd, &Direct, &Im2col, &Reference];
+static LIST: &[&dyn Algorithm] =
+    &[&Pointwise, &Depthwise, &Winograd(winograd::Two), &Winograd(winograd::Four), &Direct, &Im2col, &Reference];
 
 /// The names of all algorithms, in the order in which a plan asks them.
 pub fn algorithms() -> impl ExactSizeIterator<Item = &'static str> {
@@ -62,9 +63,9 @@ impl ConvPlan {
     }
 
     /// As [`at_level`](Self::at_level), among the algorithms that sum the products as the definition does: none that
-    /// transforms them, as `winograd` does, with more rounding and with infinities that spread to neighbours.
+    /// transforms them, as `winograd-2x2` and `winograd-4x4` do, with more rounding.
     pub fn plain(geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
-        Self::first(geometry, pass, level, |name| name != Winograd.name())
+        Self::first(geometry, pass, level, |name| !winograd::NAMES.contains(&name))
     }
 
     fn first(geometry: ConvGeometry, pass: Pass, level: Level, is_allowed: impl Fn(&str) -> bool) -> Self {

@@ -11,6 +11,7 @@ use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 
 use crate::algorithm::Algorithm;
+use crate::winograd;
 use crate::{Declined, Pass};
 
 /// What the rule says about one algorithm.
@@ -54,6 +55,9 @@ pub(crate) fn answer(algorithm: &dyn Algorithm, g: &ConvGeometry, pass: Pass, le
 }
 
 /// Why an algorithm that accepts is slower here than one that comes later.
-fn passed_over(_name: &str, _g: &ConvGeometry, _pass: Pass, _level: Level) -> Option<&'static str> {
+fn passed_over(name: &str, g: &ConvGeometry, pass: Pass, _level: Level) -> Option<&'static str> {
+    if name == winograd::NAMES[0] && winograd::is_small_tile_slower(g, pass) {
+        return Some("4x4 outputs a tile need fewer products");
+    }
     None
 }

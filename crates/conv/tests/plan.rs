@@ -14,7 +14,7 @@ fn geometry(problem: &str) -> ConvGeometry {
 #[test]
 fn the_list_is_ordered_and_ends_with_the_reference() {
     let names: Vec<_> = algorithms().collect();
-    assert_eq!(names, ["pointwise", "depthwise", "winograd", "direct", "im2col+gemm", "reference"]);
+    assert_eq!(names, ["pointwise", "depthwise", "winograd-2x2", "winograd-4x4", "direct", "im2col+gemm", "reference"]);
 }
 
 #[test]
@@ -46,10 +46,13 @@ fn the_first_that_accepts_is_picked() {
 fn winograd_takes_3x3_kernels_with_channels_enough_and_can_be_forbidden() {
     let level = Level::current();
     for (problem, pass, picked) in [
-        ("n1h8w8c16 oc16 k3", Pass::Forward, "winograd"),
-        ("n1h8w8c16 oc16 k3", Pass::GradInput, "winograd"),
-        ("n1h8w8c16 oc16 k3", Pass::GradWeight, "winograd"),
-        ("n1h8w8c128 oc144 k3", Pass::GradWeight, "direct"),
+        ("n1h9w9c16 oc16 k3", Pass::Forward, "winograd-4x4"),
+        ("n1h8w8c16 oc16 k3", Pass::Forward, "winograd-2x2"),
+        ("n1h8w8c16 oc16 k3", Pass::GradInput, "winograd-4x4"),
+        ("n1h4w4c16 oc16 k3", Pass::GradInput, "winograd-4x4"),
+        ("n1h6w6c16 oc16 k3", Pass::GradInput, "winograd-2x2"),
+        ("n9h9w9c16 oc16 k3", Pass::GradWeight, "winograd-4x4"),
+        ("n9h4w8c16 oc16 k3", Pass::GradWeight, "winograd-2x2"),
         ("n1h8w8c24 oc16 k3", Pass::Forward, "direct"),
         ("n1h8w8c16 oc8 k3", Pass::Forward, "direct"),
         ("n1h8w8c16 oc16 k3 p3,0,0,0", Pass::GradInput, "direct"),
@@ -71,14 +74,16 @@ fn answers_give_the_rule_and_the_numbers() {
         };
         candidates.into_iter().filter_map(declines).collect::<Vec<_>>()
     };
+    let winograd = "it takes 3x3 kernels with stride 1, dilation 1 and one group; this kernel is 3x1, the stride 2x1, the \
+                    dilation 1x1, with 1 groups";
     assert_eq!(
         reasons("n1h8w9c4 oc8 k3x1 s2x1 p1,0,0,2"),
         [
             "it takes 1x1 kernels with stride 1 and no padding; this kernel is 3x1, the stride 2x1, the padding 1 + 0 rows \
              and 0 + 2 columns",
             "it takes as many groups as input channels, and more than one; there are 1 groups and 4 channels",
-            "it takes 3x3 kernels with stride 1, dilation 1 and one group; this kernel is 3x1, the stride 2x1, the dilation \
-             1x1, with 1 groups",
+            winograd,
+            winograd,
         ]
     );
     assert_eq!(reasons("n1h8w9c4 oc8 k1 g4")[0], "groups of one channel make no matrix product; there are 4 groups");
@@ -91,7 +96,7 @@ fn every_algorithm_can_be_forced_where_it_accepts() {
     for name in algorithms() {
         match ConvPlan::forced(name, pointwise, Pass::Forward, level) {
             Ok(plan) => assert_eq!((plan.algorithm(), plan.level()), (name, level)),
-            Err(error) => assert!(["depthwise", "winograd"].contains(&name), "{error}"),
+            Err(error) => assert!(["depthwise", "winograd-2x2", "winograd-4x4"].contains(&name), "{error}"),
         }
     }
 }
@@ -101,8 +106,8 @@ fn an_unknown_name_is_refused_with_all_names() {
     let error = ConvPlan::forced("fft", geometry("n1h8w8c4 oc8 k1"), Pass::Forward, Level::current()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no algorithm is called 'fft'; there are [\"pointwise\", \"depthwise\", \"winograd\", \"direct\", \"im2col+gemm\", \
-         \"reference\"]"
+        "no algorithm is called 'fft'; there are [\"pointwise\", \"depthwise\", \"winograd-2x2\", \"winograd-4x4\", \"direct\", \
+         \"im2col+gemm\", \"reference\"]"
     );
 }
 

@@ -5,6 +5,10 @@
 
 use rayon::prelude::*;
 
+/// Inputs that are transposed at a time: some cache lines of them are read in a row, and all that is written stays in the
+/// first-level cache.
+const TRANSPOSED: usize = 64;
+
 /// Which taps of an axis a sweep uses, in its order: `first`, `first + step`, and so on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TapOrder {
@@ -83,18 +87,25 @@ impl Weights<'_> {
             let channels = block.min(outputs - b * block);
             let width = channels.next_multiple_of(lanes);
             for (tap, packed) in packed.chunks_exact_mut(inputs * width).enumerate() {
-                let start = self.tap_start(tap) + b * block * output_step;
-                for (i, packed) in packed.chunks_exact_mut(width).enumerate() {
-                    let weights = &self.data[start + i * input_step..];
-                    if output_step == 1 {
-                        packed[..channels].copy_from_slice(&weights[..channels]);
-                    } else {
-                        for (packed, &weight) in packed[..channels].iter_mut().zip(weights.iter().step_by(output_step))
-                        {
-                            *packed = weight;
+                let weights = &self.data[self.tap_start(tap) + b * block * output_step..];
+                if output_step == 1 {
+                    for (i, packed) in packed.chunks_exact_mut(width).enumerate() {
+                        packed[..channels].copy_from_slice(&weights[i * input_step..][..channels]);
+                        packed[channels..].fill(0.0);
+                    }
+                    continue;
+                }
+                for (i, packed) in packed.chunks_mut(TRANSPOSED * width).enumerate() {
+                    for output in 0..channels {
+                        let weights =
+                            weights[output * output_step + i * TRANSPOSED * input_step..].iter().step_by(input_step);
+                        for (packed, &weight) in packed.chunks_exact_mut(width).zip(weights) {
+                            packed[output] = weight;
                         }
                     }
-                    packed[channels..].fill(0.0);
+                    for packed in packed.chunks_exact_mut(width) {
+                        packed[channels..].fill(0.0);
+                    }
                 }
             }
         });

@@ -139,6 +139,23 @@ impl Product {
         }
     }
 
+    /// Overwrites `packed` with `[tap][input][output]`, for some inputs and at most a block of outputs, the last vector filled
+    /// up with zeros. Stride and groups are 1.
+    pub(crate) fn pack_part(
+        &self,
+        level: Level,
+        weight: &[f32],
+        [first_input, inputs]: [usize; 2],
+        [first_output, outputs]: [usize; 2],
+        packed: &mut [f32],
+    ) {
+        let all = self.weights(weight, Cell { a: [0, 0], group: 0 });
+        let ([_, input_step], [_, output_step]) = (all.inputs, all.outputs);
+        let offset = all.offset + first_input * input_step + first_output * output_step;
+        let part = Weights { offset, inputs: [inputs, input_step], outputs: [outputs, output_step], ..all };
+        part.pack(level.lanes(), packed);
+    }
+
     /// Overwrites the target.
     pub(crate) fn run(&self, level: Level, operands: Operands<'_>) {
         let Operands { source, packed, bias, activation, target } = operands;

@@ -10,7 +10,8 @@ use crate::algorithm::{Algorithm, Site};
 use crate::direct::product::{Operands, Product};
 use crate::direct::{Direct, grad_weight};
 use crate::error::check_length;
-use crate::winograd::{Batch, Output, Winograd};
+use crate::rule::{self, Answer};
+use crate::winograd::{self, Four, Two, Winograd};
 use crate::{Activation, ConvError, Declined, Pass};
 
 /// Arguments of the forward pass: `output = maxpool2x2(activation(input * weight + bias))`.
@@ -91,8 +92,10 @@ pub struct ConvPoolPlan {
 enum Kind {
     /// On the direct kernels.
     Direct,
-    /// Forward, on Winograd's tiles.
-    Winograd,
+    /// Forward, on Winograd's tiles of 2x2 outputs.
+    Winograd2x2,
+    /// Forward, on Winograd's tiles of 4x4 outputs.
+    Winograd4x4,
     /// Backward, over winners alone.
     Sparse,
 }
@@ -112,7 +115,7 @@ impl ConvPoolPlan {
     /// As [`new`](Self::new).
     pub fn at_level(geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
         let kind = match pass {
-            Pass::Forward if Winograd.accepts(&geometry, pass).is_ok() => Kind::Winograd,
+            Pass::Forward => Self::forward_kind(&geometry, level),
             Pass::GradInput | Pass::GradWeight if Self::can_be_sparse(&geometry, level) => Kind::Sparse,
             _ => Kind::Direct,
         };
@@ -140,10 +143,21 @@ impl ConvPoolPlan {
         let len = match (kind, pass) {
             (Kind::Sparse, Pass::GradInput) => sparse_input::workspace(&geometry),
             (Kind::Sparse, _) => sparse_weight::workspace(&geometry),
-            (Kind::Winograd, _) => Winograd.workspace(&geometry, pass, level),
+            (Kind::Winograd2x2, _) => Winograd(Two).workspace(&geometry, pass, level),
+            (Kind::Winograd4x4, _) => Winograd(Four).workspace(&geometry, pass, level),
             (Kind::Direct, _) => Direct.workspace(&geometry, pass, level),
         };
         Ok(Self { geometry, pass, level, kind, workspace: AlignedVec::zeroed(len) })
+    }
+
+    /// As the convolution alone is computed.
+    fn forward_kind(g: &ConvGeometry, level: Level) -> Kind {
+        let takes = |algorithm: &dyn Algorithm| rule::answer(algorithm, g, Pass::Forward, level) == Answer::Takes;
+        match (takes(&Winograd(Two)), takes(&Winograd(Four))) {
+            (true, _) => Kind::Winograd2x2,
+            (false, true) => Kind::Winograd4x4,
+            (false, false) => Kind::Direct,
+        }
     }
 
     /// The sparse kernels hold nine taps in registers, by whole vectors of input channels.
@@ -157,11 +171,12 @@ impl ConvPoolPlan {
         self.kind == Kind::Sparse
     }
 
-    /// The algorithm behind the pass: `direct`, `winograd` or `sparse`.
+    /// The algorithm behind the pass: `direct`, `winograd-2x2`, `winograd-4x4` or `sparse`.
     pub const fn algorithm(&self) -> &'static str {
         match self.kind {
             Kind::Direct => "direct",
-            Kind::Winograd => "winograd",
+            Kind::Winograd2x2 => winograd::NAMES[0],
+            Kind::Winograd4x4 => winograd::NAMES[1],
             Kind::Sparse => "sparse",
         }
     }
@@ -180,7 +195,7 @@ impl ConvPoolPlan {
     ///
     /// # Errors
     /// The plan is for another pass, or a slice has the wrong length.
-    pub fn forward(&mut self, arguments: PooledForward<'_>) -> Result<(), ConvError> {
+    pub fn forward(&mut self, mut arguments: PooledForward<'_>) -> Result<(), ConvError> {
         self.check_pass(Pass::Forward)?;
         let g = &self.geometry;
         check_length("input", &g.input().dims(), arguments.input.len())?;
@@ -190,12 +205,13 @@ impl ConvPoolPlan {
         }
         check_length("output", &self.output().dims(), arguments.output.len())?;
         check_length("winners", &self.output().dims(), arguments.winners.len())?;
-        let site = Site { geometry: g, level: self.level, workspace: &mut self.workspace };
-        if self.kind == Kind::Winograd {
-            let PooledForward { input, weight, bias, activation, output, winners } = arguments;
-            let product = &Product::forward(site.geometry);
-            Batch { product, input, weight, bias, activation }.run(site, Output::MaxPool(output, winners));
-        } else {
+        let mut site = Site { geometry: g, level: self.level, workspace: &mut self.workspace };
+        let is_done = match self.kind {
+            Kind::Winograd2x2 => winograd::max_pool::<Two>(&mut site, &mut arguments),
+            Kind::Winograd4x4 => winograd::max_pool::<Four>(&mut site, &mut arguments),
+            Kind::Direct | Kind::Sparse => false,
+        };
+        if !is_done {
             forward::run(site, arguments);
         }
         Ok(())

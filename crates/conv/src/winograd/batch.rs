@@ -1,174 +1,309 @@
-//! A batch cut into tasks: several samples, or rows of tiles of one.
+//! Forward pass and input's gradient over a batch: which tasks there are, and what they share.
+//!
+//! Tiles are numbered over the whole batch and taken in groups; output channels are taken a block of two vectors at a time.
+//! There are two orders:
+//!
+//! ```text
+//! few weights, many tiles: a task is a group        many weights, or few tiles: a task is a block of a group
+//!
+//! weights at the points, all of them                for each round of groups, whose values stay in the third-level cache:
+//! for each group:                                       for each group, chunk of input channels:
+//!     values at the points                                  values at the points
+//!     for each block, chunk: multiply                   for each group, block:
+//!     for each block: back                                  for each chunk: weights at the points, multiply
+//!                                                           back
+//! ```
+//!
+//! In the first, values stay in the second-level cache of the task's core and the weights are shared. In the second, weights
+//! at the points, four times as many as there are weights, never reach memory: a task makes them for a chunk and a block,
+//! uses them for its tiles, and forgets them.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 use stampnet_simd::Level;
 
-use super::targets::{ToImage, ToMaxPool};
-use super::tiles::{Products, Tiling, Values};
-use super::transform::{OUT, POINTS};
-use super::weights;
+use super::evaluate::{CHUNK, Evaluate, Images};
+use super::products::{Back, Multiply};
+use super::shared::Shared;
+use super::stack::{Stack, Stacks};
+use super::target::Target;
+use super::transform::Tile;
+use super::weights::EvaluateWeights;
 use crate::algorithm::Site;
-use crate::direct::pad::PaddedPart;
 use crate::direct::product::Product;
 use crate::{Activation, scratch};
 
-/// Bytes of values and products of a task, so that they stay in the second-level cache.
+/// Bytes of values and products of a task in the first order, so that they stay in the second-level cache.
 const TASK_BYTES: usize = 640 << 10;
 
-/// Tiles of a task at most, and at least if there are as many.
-const TASK_TILES: [usize; 2] = [16, 64];
+/// Tiles of a task in the first order at most.
+const TASK_TILES: usize = 64;
+
+/// Tiles of a group in the second order at most: enough that making weights does not weigh much.
+const GROUP_TILES: usize = 128;
+
+/// Bytes of values of a round in the second order.
+const ROUND_BYTES: usize = 4 << 20;
+
+/// Tasks that a batch is cut into, as far as its tiles allow.
+const TASKS: usize = 16;
+
+/// Tiles that a register tile takes: groups are multiples of it.
+const STEP: usize = 8;
 
 /// What is convolved.
-pub(crate) struct Batch<'a> {
-    pub(crate) product: &'a Product,
-    pub(crate) input: &'a [f32],
-    pub(crate) weight: &'a [f32],
-    pub(crate) bias: Option<&'a [f32]>,
-    pub(crate) activation: Activation,
+pub(super) struct Batch<'a> {
+    pub(super) product: &'a Product,
+    pub(super) samples: usize,
+    pub(super) input: &'a [f32],
+    pub(super) weight: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) activation: Activation,
 }
 
-/// Where outputs go.
-pub(crate) enum Output<'a> {
-    /// As they are.
+/// What is overwritten.
+pub(super) enum Output<'a> {
+    /// The images.
     Image(&'a mut [f32]),
     /// The maximum of each 2x2 window, and the position of the winner.
     MaxPool(&'a mut [f32], &'a mut [u32]),
 }
 
-/// What a task overwrites.
-enum Part<'a> {
-    Image(&'a mut [f32]),
-    MaxPool(&'a mut [f32], &'a mut [u32]),
+/// How a batch is cut. It depends on the geometry and the level alone.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    /// Tiles of a group.
+    group: usize,
+    /// Groups of a round; `None` for the first order.
+    round: Option<usize>,
 }
 
-impl Batch<'_> {
-    /// Elements of workspace: packed weights, and weights at the points.
-    pub(crate) fn workspace(product: &Product, level: Level) -> usize {
-        let packed = product.packed_len(level.lanes());
-        packed + packed / 9 * POINTS
-    }
-
-    /// Overwrites the output.
-    pub(crate) fn run(&self, site: Site<'_>, output: Output<'_>) {
-        let (product, level) = (self.product, site.level);
-        let (packed, points) = site.workspace.split_at_mut(product.packed_len(level.lanes()));
-        product.pack(level, self.weight, packed);
-        weights::transform(level, product.channels, packed, points);
-        let task = Task { batch: self, level, weights: points, pooled: matches!(output, Output::MaxPool(..)) };
-        let samples = site.geometry.n();
-        let tiles = product.h.target.div_ceil(OUT) * product.w.target.div_ceil(OUT);
-        let per_task = task_tiles(product.channels);
-        if tiles >= per_task || samples == 1 {
-            // Rows of tiles of one sample; with few samples, fewer rows, so that there are tasks for many threads.
-            let tile_rows = product.h.target.div_ceil(OUT);
-            let rows = (per_task / product.w.target.div_ceil(OUT)).clamp(1, tile_rows);
-            task.each(output, 1, rows, samples);
-        } else {
-            task.each(output, (per_task / tiles).max(1), usize::MAX, samples);
+impl Cut {
+    fn new<T: Tile>(product: &Product, samples: usize, level: Level) -> Self {
+        let [rows, columns] = [product.h.target, product.w.target].map(|outputs| outputs.div_ceil(T::OUT));
+        let (tiles, c, oc) = (samples * rows * columns, product.channels, product.target_channels);
+        let in_steps = |tiles: usize, most: usize| tiles.next_multiple_of(STEP).min(most / STEP * STEP).max(STEP);
+        if c * oc <= super::FEW_WEIGHTS {
+            let cached = TASK_BYTES / (T::POINTS * (c + 2 * level.lanes()) * size_of::<f32>());
+            let group = in_steps(tiles.div_ceil(TASKS), cached.clamp(16, TASK_TILES));
+            return Self { group, round: None };
         }
+        let blocks = oc.div_ceil(2 * level.lanes());
+        let group = in_steps(tiles.div_ceil(TASKS.div_ceil(blocks)), GROUP_TILES);
+        let most = (ROUND_BYTES / (T::POINTS * c * size_of::<f32>() * group)).max(1);
+        let rounds = tiles.div_ceil(group).div_ceil(most);
+        Self { group, round: Some(tiles.div_ceil(group).div_ceil(rounds)) }
     }
 }
 
-/// Tiles that fill the second-level cache.
-pub(super) fn task_tiles(channels: usize) -> usize {
-    let bytes = POINTS * (channels + 32) * size_of::<f32>();
-    (TASK_BYTES / bytes).clamp(TASK_TILES[0], TASK_TILES[1])
+/// Elements of workspace: all weights at the points, or the values of a round.
+pub(super) fn workspace<T: Tile>(product: &Product, samples: usize, level: Level) -> usize {
+    let cut = Cut::new::<T>(product, samples, level);
+    match cut.round {
+        None => {
+            let chunks = Stacks { rows: 2 * level.lanes(), channels: product.channels, chunk: CHUNK };
+            product.target_channels.div_ceil(2 * level.lanes()) * chunks.len::<T>()
+        }
+        Some(groups) => groups * values(product.channels, cut.group).len::<T>(),
+    }
+}
+
+/// How the values of a group lie.
+const fn values(channels: usize, tiles: usize) -> Stacks {
+    Stacks { rows: tiles, channels, chunk: CHUNK }
+}
+
+/// Overwrites the output. Says whether all sums were finite; if not, the output is of no use.
+pub(super) fn run<T: Tile>(site: Site<'_>, batch: &Batch<'_>, output: Output<'_>) -> bool {
+    let (product, level) = (batch.product, site.level);
+    let cells = if matches!(output, Output::MaxPool(..)) { 2 } else { 1 };
+    let size = [product.h.target / cells * cells, product.w.target / cells * cells];
+    let (output, winners) = match output {
+        Output::Image(output) => (Shared::new(output), None),
+        Output::MaxPool(output, winners) => (Shared::new(output), Some(Shared::new(winners))),
+    };
+    let grid = size.map(|outputs| outputs.div_ceil(T::OUT));
+    let task = Tasks::<T> {
+        level,
+        batch,
+        images: Images {
+            data: batch.input,
+            size: [product.h.image, product.w.image],
+            c: product.channels,
+            before: [product.h.before, product.w.before],
+            grid,
+        },
+        target: Target { size, oc: product.target_channels, activation: batch.activation, output, winners },
+        tiles: batch.samples * grid[0] * grid[1],
+        is_finite: AtomicBool::new(true),
+        tile: PhantomData,
+    };
+    let cut = Cut::new::<T>(product, batch.samples, level);
+    match cut.round {
+        None => task.by_groups(cut.group, site.workspace),
+        Some(groups) => task.by_blocks(cut.group, groups, site.workspace),
+    }
+    task.is_finite.into_inner()
 }
 
 /// What all tasks share.
-struct Task<'a> {
-    batch: &'a Batch<'a>,
+struct Tasks<'a, T> {
     level: Level,
-    weights: &'a [f32],
-    pooled: bool,
+    batch: &'a Batch<'a>,
+    images: Images<'a>,
+    target: Target<'a>,
+    /// Of the batch.
+    tiles: usize,
+    is_finite: AtomicBool,
+    tile: PhantomData<T>,
 }
 
-impl Task<'_> {
-    /// Cuts the output into groups of `samples` samples, and each sample into parts of `tile_rows` rows of tiles.
-    fn each(&self, output: Output<'_>, samples: usize, tile_rows: usize, n: usize) {
-        let (rows, row_len) = self.rows();
-        let rows_per_part = tile_rows.saturating_mul(if self.pooled { OUT / 2 } else { OUT }).min(rows);
-        let group = samples * rows * row_len;
-        let part_len = if samples > 1 { group } else { rows_per_part * row_len };
-        let run = |i: usize, j: usize, part: Part<'_>| {
-            let (first, count) = (i * samples, samples.min(n - i * samples));
-            self.part([first, count], [j * tile_rows.min(rows), tile_rows], part);
-        };
-        match output {
-            Output::Image(output) => output.par_chunks_mut(group).enumerate().for_each(|(i, output)| {
-                let parts = output.par_chunks_mut(part_len).enumerate();
-                parts.for_each(|(j, output)| run(i, j, Part::Image(output)));
-            }),
-            Output::MaxPool(output, winners) => {
-                let groups = output.par_chunks_mut(group).zip(winners.par_chunks_mut(group)).enumerate();
-                groups.for_each(|(i, (output, winners))| {
-                    let parts = output.par_chunks_mut(part_len).zip(winners.par_chunks_mut(part_len)).enumerate();
-                    parts.for_each(|(j, (output, winners))| run(i, j, Part::MaxPool(output, winners)));
-                });
+impl<T: Tile> Tasks<'_, T> {
+    /// Channels of a whole block.
+    const fn block(&self) -> usize {
+        2 * self.level.lanes()
+    }
+
+    /// Blocks of output channels.
+    fn blocks(&self) -> usize {
+        self.target.oc.div_ceil(self.block())
+    }
+
+    /// The channels of block `block`: the first, and how many exist.
+    fn channels(&self, block: usize) -> [usize; 2] {
+        let first = block * self.block();
+        [first, self.block().min(self.target.oc - first)]
+    }
+
+    /// The tiles of group `group`.
+    fn group(&self, group: usize, tiles: usize) -> Range<usize> {
+        group * tiles..((group + 1) * tiles).min(self.tiles)
+    }
+
+    /// The first order.
+    fn by_groups(&self, group: usize, weights: &mut [f32]) {
+        let chunks = Stacks { rows: self.block(), channels: self.images.c, chunk: CHUNK };
+        let block_len = chunks.len::<T>();
+        weights.par_chunks_mut(block_len).take(self.blocks()).enumerate().for_each(|(block, weights)| {
+            for (chunk, weights) in weights.chunks_mut(chunks.full::<T>()).take(chunks.count()).enumerate() {
+                self.evaluate_weights(block, chunk, weights);
             }
+        });
+        let weights = &*weights;
+        (0..self.tiles.div_ceil(group)).into_par_iter().for_each(|i| {
+            let tiles = self.group(i, group);
+            let stacks = values(self.images.c, tiles.len());
+            let products = Stack { rows: tiles.len(), width: self.block() };
+            scratch::with(stacks.len::<T>() + products.len::<T>(), |memory| {
+                let (values, products) = memory.split_at_mut(stacks.len::<T>());
+                for (chunk, values) in values.chunks_mut(stacks.full::<T>()).enumerate() {
+                    self.evaluate(tiles.clone(), chunk, values);
+                }
+                for block in 0..self.blocks() {
+                    for chunk in 0..stacks.count() {
+                        let weights = chunks.of::<T>(chunk, &weights[block * block_len..]);
+                        self.multiply([block, chunk], stacks, values, weights, products);
+                    }
+                    self.back(tiles.clone(), block, products);
+                }
+            });
+        });
+    }
+
+    /// The second order.
+    fn by_blocks(&self, group: usize, groups: usize, values_of_round: &mut [f32]) {
+        let group_len = values(self.images.c, group).len::<T>();
+        let all = self.tiles.div_ceil(group);
+        for first in (0..all).step_by(groups) {
+            let groups = groups.min(all - first);
+            values_of_round.par_chunks_mut(group_len).take(groups).enumerate().for_each(|(i, memory)| {
+                let tiles = self.group(first + i, group);
+                let stacks = values(self.images.c, tiles.len());
+                let chunks = memory[..stacks.len::<T>()].par_chunks_mut(stacks.full::<T>()).enumerate();
+                chunks.for_each(|(chunk, values)| self.evaluate(tiles.clone(), chunk, values));
+            });
+            let round = &*values_of_round;
+            (0..groups * self.blocks()).into_par_iter().for_each(|task| {
+                let (i, block) = (task / self.blocks(), task % self.blocks());
+                let tiles = self.group(first + i, group);
+                let stacks = values(self.images.c, tiles.len());
+                let values = &round[i * group_len..];
+                let weights = Stack { rows: CHUNK, width: self.block() }.len::<T>();
+                let products = Stack { rows: tiles.len(), width: self.block() }.len::<T>();
+                scratch::with(weights + products, |memory| {
+                    let (weights, products) = memory.split_at_mut(weights);
+                    for chunk in 0..stacks.count() {
+                        self.evaluate_weights(block, chunk, weights);
+                        self.multiply([block, chunk], stacks, values, weights, products);
+                    }
+                    self.back(tiles, block, products);
+                });
+            });
         }
     }
 
-    /// Rows of an output sample and elements of a row.
-    fn rows(&self) -> (usize, usize) {
-        let product = self.batch.product;
-        let cells = if self.pooled { 2 } else { 1 };
-        (product.h.target / cells, product.w.target / cells * product.target_channels)
-    }
-
-    /// Some samples, or rows of tiles `first_row..first_row + tile_rows` of one.
-    fn part(&self, [first, samples]: [usize; 2], [first_row, tile_rows]: [usize; 2], part: Part<'_>) {
-        let product = self.batch.product;
-        let (c, oc) = (product.channels, product.target_channels);
-        let cells = if self.pooled { 2 } else { 1 };
-        let size = [product.h.target / cells * cells - OUT * first_row, product.w.target / cells * cells];
-        let grid = [tile_rows.min(size[0].div_ceil(OUT)), size[1].div_ceil(OUT)];
-        let padded = PaddedPart {
-            image: [product.h.image, product.w.image, c],
-            before: [product.h.before, product.w.before],
-            first_row: OUT * first_row,
-            size: grid.map(|tiles| OUT * tiles + 2),
-        };
-        let (rows, row) = self.rows();
-        let tiling = Tiling {
-            samples,
-            grid,
-            size,
-            source: [OUT * padded.row_len(), OUT * c],
-            target: [rows * row, OUT / cells * row, OUT / cells * oc],
-        };
-        let lens = [padded.len(), POINTS * tiling.len() * c, POINTS * tiling.len() * 2 * self.level.lanes()];
-        scratch::with(lens.iter().map(|len| len.next_multiple_of(CACHE_LINE)).sum(), |memory| {
-            let [source, values, products] = split(memory, lens);
-            let sample_len = product.h.image * product.w.image * c;
-            for sample in 0..samples {
-                padded.copy(&self.batch.input[(first + sample) * sample_len..][..sample_len], source);
-                self.level.run(Values { source, row: padded.row_len(), c, tiling, sample, values });
-            }
-            let (activation, bias, weights) = (self.batch.activation, self.batch.bias, self.weights);
-            match part {
-                Part::Image(output) => {
-                    let target = ToImage { row, oc, activation, output };
-                    self.level.run(Products { values, c, tiling, weights, oc, bias, products, target });
-                }
-                Part::MaxPool(output, winners) => {
-                    let target = ToMaxPool { row, oc, activation, output, winners };
-                    self.level.run(Products { values, c, tiling, weights, oc, bias, products, target });
-                }
-            }
+    /// Overwrites the weights of a block at the points, for one chunk of input channels.
+    fn evaluate_weights(&self, block: usize, chunk: usize, points: &mut [f32]) {
+        let first = chunk * CHUNK;
+        let stack = Stack { rows: CHUNK.min(self.images.c - first), width: self.width(block) };
+        scratch::with(9 * stack.rows * stack.width, |packed| {
+            let (level, Batch { product, weight, .. }) = (self.level, self.batch);
+            product.pack_part(level, weight, [first, stack.rows], self.channels(block), packed);
+            level.run(EvaluateWeights::<T> { packed, stack, points, tile: PhantomData });
         });
     }
-}
 
-/// Elements of a cache line.
-pub(super) const CACHE_LINE: usize = 16;
+    /// Channels of a block in whole vectors.
+    fn width(&self, block: usize) -> usize {
+        self.channels(block)[1].next_multiple_of(self.level.lanes())
+    }
 
-/// Cuts memory into three arrays, each on a cache line.
-pub(super) fn split(memory: &mut [f32], lens: [usize; 3]) -> [&mut [f32]; 3] {
-    let mut rest = memory;
-    lens.map(|len| {
-        let (array, after) = std::mem::take(&mut rest).split_at_mut(len.next_multiple_of(CACHE_LINE));
-        rest = after;
-        &mut array[..len]
-    })
+    /// Overwrites the values of some tiles at the points, for one chunk of input channels.
+    fn evaluate(&self, tiles: Range<usize>, chunk: usize, values: &mut [f32]) {
+        let first = chunk * CHUNK;
+        let width = CHUNK.min(self.images.c - first);
+        let stack = Stack { rows: tiles.len(), width };
+        let (images, channels) = (self.images, [first, width]);
+        self.level.run(Evaluate::<'_, T, false> { images, tiles, channels, stack, values, tile: PhantomData });
+    }
+
+    /// Adds the products of one chunk, or overwrites with those of the first.
+    fn multiply(
+        &self,
+        [block, chunk]: [usize; 2],
+        stacks: Stacks,
+        values: &[f32],
+        weights: &[f32],
+        products: &mut [f32],
+    ) {
+        self.level.run(Multiply::<T> {
+            stack: stacks.stack(chunk),
+            values: stacks.of::<T>(chunk, values),
+            weights,
+            products,
+            width: self.width(block),
+            is_first: chunk == 0,
+            tile: PhantomData,
+        });
+    }
+
+    /// Transforms the products of a block back to outputs.
+    fn back(&self, tiles: Range<usize>, block: usize, products: &[f32]) {
+        let is_finite = self.level.run(Back::<T> {
+            stack: Stack { rows: tiles.len(), width: self.width(block) },
+            products,
+            tiles,
+            grid: self.images.grid,
+            channels: self.channels(block),
+            bias: self.batch.bias,
+            target: self.target,
+            tile: PhantomData,
+        });
+        if !is_finite {
+            self.is_finite.store(false, Ordering::Relaxed);
+        }
+    }
 }

@@ -1,16 +1,26 @@
-//! Winograd's minimal filtering, F(4x4, 3x3): a tile of 4x4 outputs of a 3x3 kernel from 36 products instead of 144.
+//! Winograd's minimal filtering for 3x3 kernels: F(4x4, 3x3), a tile of 4x4 outputs from 36 products instead of 144, and
+//! F(2x2, 3x3), a tile of 2x2 outputs from 16 products instead of 36.
 //!
 //! A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 //!
 //! # Error
-//! Values are transformed with factors up to 5 and back with factors up to 8, so rounding weighs more than in a plain sum.
-//! The error of an output stays below 2^-18 (five digits are right) of the largest `sum |input| |weight|` of the batch; that
-//! is tested. An infinity or a NaN reaches every output of the tiles that read it.
+//! Values are transformed and transformed back, so rounding weighs more than in a plain sum: more with the larger tile,
+//! whose transforms have factors up to 5 and 8. The error stays below a share of the largest `sum |input| |weight|` of the
+//! batch: 2^-18 with 4x4 outputs, 2^-21 with 2x2. Both are tested.
+//!
+//! # Infinities and NaN
+//! A tile mixes its inputs, so an infinity or a NaN would reach outputs that do not depend on it. What is not finite stays so
+//! through sums and products, so it is seen in the outputs: a pass with such an output runs again on the direct
+//! kernels. So does one whose transforms overflow. The check is one addition for each output.
 
 mod batch;
+mod evaluate;
 mod grad_weight;
-mod targets;
-mod tiles;
+mod products;
+mod shared;
+mod stack;
+mod sums;
+mod target;
 mod transform;
 mod weights;
 
@@ -18,22 +28,27 @@ use stampnet_geometry::{Axis, ConvGeometry};
 use stampnet_simd::Level;
 
 use crate::algorithm::{Algorithm, Site};
+use crate::direct::Direct;
 use crate::direct::product::Product;
-use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass};
-pub(crate) use batch::{Batch, Output};
+use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass, PooledForward};
+use batch::{Batch, Output};
+pub(crate) use transform::{Four, Tile, Two};
 
-/// The algorithm `winograd`.
-pub(crate) struct Winograd;
+/// The algorithms `winograd-2x2` and `winograd-4x4`.
+pub(crate) struct Winograd<T>(pub(crate) T);
+
+/// Their names, in the order of the list.
+pub(crate) const NAMES: [&str; 2] = [Two::NAME, Four::NAME];
 
 /// Channels must be whole vectors of the widest level.
 const VECTOR: usize = 16;
 
-/// Pairs of input and output channels up to which the sums of a weight gradient at all points stay in the cache.
-const MAX_WEIGHTS: usize = 1 << 14;
+/// Pairs of input and output channels up to which weights at the points are made once and stay in the cache.
+const FEW_WEIGHTS: usize = 128 * 128;
 
-impl Algorithm for Winograd {
+impl<T: Tile> Algorithm for Winograd<T> {
     fn name(&self) -> &'static str {
-        "winograd"
+        T::NAME
     }
 
     fn accepts(&self, g: &ConvGeometry, pass: Pass) -> Result<(), Declined> {
@@ -58,13 +73,6 @@ impl Algorithm for Winograd {
                  {written}"
             )));
         }
-        if pass == Pass::GradWeight && g.c() * g.oc() > MAX_WEIGHTS {
-            return Err(Declined(format!(
-                "its weight gradient pays up to {MAX_WEIGHTS} pairs of channels; there are {} x {}",
-                g.c(),
-                g.oc()
-            )));
-        }
         if pass == Pass::GradInput && (g.h().before() > 2 || g.w().before() > 2) {
             return Err(Declined(format!(
                 "its input gradient takes at most 2 cells of padding above and on the left; there are {} and {}",
@@ -76,27 +84,69 @@ impl Algorithm for Winograd {
     }
 
     fn workspace(&self, g: &ConvGeometry, pass: Pass, level: Level) -> usize {
-        if pass == Pass::GradWeight {
-            return grad_weight::workspace(g, level);
-        }
-        let product = if pass == Pass::Forward { Product::forward(g) } else { Product::grad_input(g) };
-        Batch::workspace(&product, level)
+        let own = match pass {
+            Pass::Forward => batch::workspace::<T>(&Product::forward(g), g.n(), level),
+            Pass::GradInput => batch::workspace::<T>(&Product::grad_input(g), g.n(), level),
+            Pass::GradWeight => grad_weight::workspace::<T>(g, level),
+        };
+        own.max(Direct.workspace(g, pass, level))
     }
 
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
+        let Site { geometry, level, workspace } = site;
         let Forward { input, weight, bias, activation, output } = arguments;
-        let product = Product::forward(site.geometry);
-        Batch { product: &product, input, weight, bias, activation }.run(site, Output::Image(output));
+        let product = &Product::forward(geometry);
+        let batch = Batch { product, samples: geometry.n(), input, weight, bias, activation };
+        let site = Site { geometry, level, workspace: &mut *workspace };
+        if !batch::run::<T>(site, &batch, Output::Image(&mut *output)) {
+            let arguments = Forward { input, weight, bias, activation, output };
+            Direct.forward(Site { geometry, level, workspace }, arguments);
+        }
     }
 
     fn grad_input(&self, site: Site<'_>, arguments: GradInput<'_>) {
+        let Site { geometry, level, workspace } = site;
         let GradInput { grad_output, weight, grad_input } = arguments;
-        let product = Product::grad_input(site.geometry);
-        let (bias, activation) = (None, Activation::Linear);
-        Batch { product: &product, input: grad_output, weight, bias, activation }.run(site, Output::Image(grad_input));
+        let product = &Product::grad_input(geometry);
+        let (samples, bias, activation) = (geometry.n(), None, Activation::Linear);
+        let batch = Batch { product, samples, input: grad_output, weight, bias, activation };
+        let site = Site { geometry, level, workspace: &mut *workspace };
+        if !batch::run::<T>(site, &batch, Output::Image(&mut *grad_input)) {
+            let arguments = GradInput { grad_output, weight, grad_input };
+            Direct.grad_input(Site { geometry, level, workspace }, arguments);
+        }
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
-        grad_weight::run(site, arguments);
+        let Site { geometry, level, workspace } = site;
+        let GradWeight { input, grad_output, grad_weight } = arguments;
+        let site = Site { geometry, level, workspace: &mut *workspace };
+        let tried = GradWeight { input, grad_output, grad_weight: &mut *grad_weight };
+        if !grad_weight::run::<T>(site, tried) {
+            let arguments = GradWeight { input, grad_output, grad_weight };
+            Direct.grad_weight(Site { geometry, level, workspace }, arguments);
+        }
     }
+}
+
+/// Convolution and 2x2 maximum pooling in one pass: overwrites output and winners. Says whether all sums were finite; if not,
+/// what was written is of no use.
+pub(crate) fn max_pool<T: Tile>(site: &mut Site<'_>, arguments: &mut PooledForward<'_>) -> bool {
+    let PooledForward { input, weight, bias, activation, output, winners } = arguments;
+    let Site { geometry, level, workspace } = site;
+    let product = &Product::forward(geometry);
+    let batch = Batch { product, samples: geometry.n(), input, weight, bias: *bias, activation: *activation };
+    batch::run::<T>(Site { geometry, level: *level, workspace }, &batch, Output::MaxPool(output, winners))
+}
+
+/// Whether tiles of 2x2 outputs need more products than tiles of 4x4. If not, they round less, and have fewer weights at the
+/// points.
+pub(crate) fn is_small_tile_slower(g: &ConvGeometry, pass: Pass) -> bool {
+    let of = |axis: &Axis| if pass == Pass::GradInput { axis.input() } else { axis.output() };
+    products::<Two>([of(g.h()), of(g.w())]) > products::<Four>([of(g.h()), of(g.w())])
+}
+
+/// Products for an image of so many outputs, for a pair of channels.
+fn products<T: Tile>(size: [usize; 2]) -> usize {
+    T::POINTS * size[0].div_ceil(T::OUT) * size[1].div_ceil(T::OUT)
 }

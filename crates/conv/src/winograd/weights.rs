@@ -1,47 +1,49 @@
-//! Weights at the points: `[oc / block][points][c][block]`.
+//! Weights at the points: a chunk of input channels by a block of output channels.
 
-use rayon::prelude::*;
-use stampnet_simd::{Kernel, Level, Simd};
+use std::marker::PhantomData;
 
-use super::transform::{self, IN, POINTS};
+use stampnet_simd::{Kernel, Simd};
 
-/// Overwrites `points` from the packed weights of a 3x3 kernel, `[oc / block][kh][kw][c][block]`.
-pub(super) fn transform(level: Level, c: usize, packed: &[f32], points: &mut [f32]) {
-    let block = 2 * level.lanes();
-    let blocks = points.par_chunks_mut(POINTS * c * block).zip(packed.par_chunks(9 * c * block));
-    blocks.for_each(|(points, packed)| level.run(Block { c, packed, points }));
+use super::stack::Stack;
+use super::transform::{MAX_IN, Tile};
+
+/// Evaluates the weights of one chunk and one block.
+pub(super) struct EvaluateWeights<'a, T> {
+    /// `[tap][chunk][block]`.
+    pub(super) packed: &'a [f32],
+    /// A chunk of input channels by a block.
+    pub(super) stack: Stack,
+    /// Overwritten.
+    pub(super) points: &'a mut [f32],
+    pub(super) tile: PhantomData<T>,
 }
 
-/// One block of output channels.
-struct Block<'a> {
-    c: usize,
-    /// `[tap][c][block]`.
-    packed: &'a [f32],
-    /// `[point][c][block]`.
-    points: &'a mut [f32],
-}
-
-impl Kernel for Block<'_> {
+impl<T: Tile> Kernel for EvaluateWeights<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { c, packed, points } = self;
-        let tap_len = packed.len() / 9;
-        assert!(tap_len * POINTS == points.len() && tap_len.is_multiple_of(c * S::LANES));
-        for at in (0..tap_len).step_by(S::LANES) {
-            let mut columns = [[s.splat(0.0); IN]; 3];
-            for (kw, column) in columns.iter_mut().enumerate() {
-                let mut taps = [s.splat(0.0); 3];
-                for (kh, tap) in taps.iter_mut().enumerate() {
-                    *tap = s.from_slice(&packed[(3 * kh + kw) * tap_len + at..]);
+        let (len, step) = (self.stack.rows * self.stack.width, self.stack.step());
+        assert!(len.is_multiple_of(S::LANES) && 9 * len <= self.packed.len());
+        assert!(self.stack.len::<T>() <= self.points.len());
+        for at in (0..len).step_by(S::LANES) {
+            // SAFETY: the assertions above: `len` numbers exist in each tap and at each point.
+            unsafe {
+                let from = self.packed.as_ptr().add(at);
+                let to = self.points.as_mut_ptr().add(at);
+                let mut columns = [[s.splat(0.0); MAX_IN]; 3];
+                for (kw, column) in columns.iter_mut().enumerate() {
+                    let mut taps = [s.splat(0.0); 3];
+                    for (kh, tap) in taps.iter_mut().enumerate() {
+                        *tap = s.load(from.add((3 * kh + kw) * len));
+                    }
+                    *column = T::weight(s, taps);
                 }
-                *column = transform::weight(s, taps);
-            }
-            for i in 0..IN {
-                let row = transform::weight(s, [columns[0][i], columns[1][i], columns[2][i]]);
-                for (j, &point) in row.iter().enumerate() {
-                    s.to_slice(point, &mut points[(IN * i + j) * tap_len + at..]);
+                for i in 0..T::IN {
+                    let row = T::weight(s, [columns[0][i], columns[1][i], columns[2][i]]);
+                    for (j, &point) in row.iter().enumerate().take(T::IN) {
+                        s.store(to.add((T::IN * i + j) * step), point);
+                    }
                 }
             }
         }
