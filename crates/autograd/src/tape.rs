@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use stampnet_conv::{ConvError, ConvPlan, ConvPoolPlan, Pass};
+use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
@@ -56,6 +58,7 @@ pub struct Tape {
     scratch: AlignedVec<f32>,
     level: Level,
     step: Step,
+    has_winograd: bool,
 }
 
 impl Tape {
@@ -74,12 +77,46 @@ impl Tape {
             scratch: AlignedVec::default(),
             level: Level::current(),
             step,
+            has_winograd: true,
         }
     }
 
     /// What the tape is for.
     pub const fn mode(&self) -> Mode {
         self.step.mode
+    }
+
+    /// Allows convolutions that are recorded from now on to use Winograd's tiles, as they do at first, or forbids it: then
+    /// sums are those of the definition, with less rounding, and take longer.
+    ///
+    /// ```
+    /// use stampnet_autograd::{Mode, Tape};
+    ///
+    /// let mut tape = Tape::new(Mode::Inference);
+    /// tape.set_winograd(false);
+    /// ```
+    pub const fn set_winograd(&mut self, allowed: bool) {
+        self.has_winograd = allowed;
+    }
+
+    /// A plan for a pass of a convolution, with or without Winograd's tiles.
+    pub(crate) fn conv_plan(&self, geometry: ConvGeometry, pass: Pass) -> ConvPlan {
+        let level = Level::current();
+        if self.has_winograd {
+            ConvPlan::at_level(geometry, pass, level)
+        } else {
+            ConvPlan::plain(geometry, pass, level)
+        }
+    }
+
+    /// The same with maximum pooling.
+    pub(crate) fn conv_pool_plan(&self, geometry: ConvGeometry, pass: Pass) -> Result<ConvPoolPlan, ConvError> {
+        let level = Level::current();
+        if self.has_winograd {
+            ConvPoolPlan::at_level(geometry, pass, level)
+        } else {
+            ConvPoolPlan::plain(geometry, pass, level)
+        }
     }
 
     /// The number of recorded values.

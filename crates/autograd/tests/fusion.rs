@@ -4,9 +4,11 @@ mod common;
 
 use common::{Results, random, run};
 use proptest::prelude::*;
-use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Pass};
-use stampnet_geometry::PoolOptions;
-use stampnet_testkit::strategy;
+use stampnet_autograd::{AutogradError, Tape, Var};
+use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Forward, Pass};
+use stampnet_geometry::{ConvOptions, PoolOptions};
+use stampnet_simd::Level;
+use stampnet_testkit::{ConvProblem, strategy};
 
 /// Gradients are the same sums in another order; this is far above what the order can do to sums of so few terms, and far
 /// below any gradient that is wrong.
@@ -22,6 +24,43 @@ fn check(fused: &Results, single: &Results) -> Result<(), TestCaseError> {
         prop_assert_eq!(fused.len(), single.len());
     }
     Ok(())
+}
+
+/// A tape that forbids Winograd's tiles has the bits of a plan without them, for every operation that convolves.
+#[test]
+fn winograd_can_be_forbidden() {
+    let problem: ConvProblem = "n1h8w8c16 oc16 k3 psame".parse().expect("a problem");
+    let (g, options) = (problem.geometry(), &problem.options);
+    let inputs = [random(&g.input().dims(), 1), random(&g.weight_dims(), 2)];
+    let sums = |mut plan: ConvPlan| {
+        let mut output = vec![0.0; g.output().len()];
+        let [input, weight] = [inputs[0].data(), inputs[1].data()];
+        let arguments = Forward { input, weight, bias: None, activation: Activation::Linear, output: &mut output };
+        plan.forward(arguments).expect("lengths fit");
+        output
+    };
+    let (fast, plain) = (ConvPlan::new(g, Pass::Forward), ConvPlan::plain(g, Pass::Forward, Level::current()));
+    assert!(fast.algorithm().starts_with("winograd") && !plain.algorithm().starts_with("winograd"));
+    let [fast, plain] = [fast, plain].map(sums);
+    assert_ne!(fast, plain, "the sums are rounded in another way");
+    let on_tape = |allowed: bool, pool: bool| {
+        let results = run(&inputs, |tape: &mut Tape, v| {
+            tape.set_winograd(allowed);
+            convolve(tape, v, options, pool)
+        });
+        results.value
+    };
+    assert_eq!(on_tape(true, false), fast);
+    assert_eq!(on_tape(false, false), plain);
+    assert_ne!(on_tape(true, true), on_tape(false, true));
+}
+
+fn convolve(tape: &mut Tape, v: &[Var], options: &ConvOptions, pool: bool) -> Result<Var, AutogradError> {
+    if pool {
+        tape.conv2d_max_pool2d(v[0], v[1], None, options, Activation::Linear)
+    } else {
+        tape.conv2d(v[0], v[1], None, options, Activation::Linear)
+    }
 }
 
 proptest! {

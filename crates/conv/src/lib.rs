@@ -9,7 +9,8 @@
 //! |---|---|---|
 //! | `pointwise` | 1x1, stride 1, no padding | `direct` over pixels in long rows |
 //! | `depthwise` | as many groups as channels | vectors along the channels |
-//! | `winograd` | 3x3, stride 1, at least 16 channels | 36 products instead of 144 |
+//! | `winograd-2x2` | 3x3, stride 1, at least 16 channels | 16 products instead of 36 |
+//! | `winograd-4x4` | the same | 36 products instead of 144 |
 //! | `direct` | nearly all | register tiles over padded samples |
 //! | `im2col+gemm` | all | matrix product over copied windows |
 //! | `reference` | all | the definition in `f64`, the oracle of the others |

@@ -113,6 +113,9 @@ pub(crate) struct TrainArgs {
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
+    /// Sum convolutions as their definition does, without Winograd's tiles: less rounding, more time
+    #[arg(long)]
+    pub(crate) no_winograd: bool,
     /// Run folder to create [default: runs/DATE-TIME-MODEL]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -144,6 +147,9 @@ pub(crate) struct EvaluateArgs {
     pub(crate) batch: usize,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
+    /// Sum convolutions as their definition does, without Winograd's tiles: less rounding, more time
+    #[arg(long)]
+    pub(crate) no_winograd: bool,
     /// End with one line of JSON on standard output; everything else goes to standard error
     #[arg(long)]
     pub(crate) json: bool,
@@ -182,6 +188,9 @@ pub(crate) struct PredictArgs {
     pub(crate) show: bool,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
+    /// Sum convolutions as their definition does, without Winograd's tiles: less rounding, more time
+    #[arg(long)]
+    pub(crate) no_winograd: bool,
     /// Print one line of JSON per picture on standard output; everything else goes to standard error
     #[arg(long)]
     pub(crate) json: bool,

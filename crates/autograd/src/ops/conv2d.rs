@@ -28,7 +28,7 @@ impl Tape {
         let conv = Conv2d {
             activation,
             has_bias: bias.is_some(),
-            forward: ConvPlan::new(geometry, Pass::Forward),
+            forward: self.conv_plan(geometry, Pass::Forward),
             grad_input: self.gradient_plan(x, geometry, Pass::GradInput),
             grad_weight: self.gradient_plan(weight, geometry, Pass::GradWeight),
             epilogue: Epilogue::new(activation, shape.len(), geometry.oc(), needs_grad_bias),
@@ -41,7 +41,7 @@ impl Tape {
 
     /// A plan for the gradient of `var`, if it needs one.
     fn gradient_plan(&self, var: Var, geometry: ConvGeometry, pass: Pass) -> Option<ConvPlan> {
-        self.needs_grad(var).then(|| ConvPlan::new(geometry, pass))
+        self.needs_grad(var).then(|| self.conv_plan(geometry, pass))
     }
 
     /// The geometry of a convolution, checked against its weight and bias, and whether the bias needs a gradient.

@@ -26,8 +26,8 @@ impl Tape {
         activation: Activation,
     ) -> Result<Var, AutogradError> {
         let (geometry, needs_grad_bias) = self.convolution("conv2d_max_pool2d", x, weight, bias, options)?;
-        let plan = |pass, wanted: bool| wanted.then(|| ConvPoolPlan::new(geometry, pass)).transpose();
-        let forward = ConvPoolPlan::new(geometry, Pass::Forward)?;
+        let plan = |pass, wanted: bool| wanted.then(|| self.conv_pool_plan(geometry, pass)).transpose();
+        let forward = self.conv_pool_plan(geometry, Pass::Forward)?;
         let shape = Shape::new(&forward.output().dims())?;
         let conv = Conv2dMaxPool {
             activation,

@@ -44,9 +44,9 @@ impl Tape {
             filters: options.filters,
             level: Level::current(),
             has_bias: bias.is_some(),
-            spread: ConvPlan::new(geometry, Pass::GradInput),
-            grad_x: self.needs_grad(x).then(|| ConvPlan::new(geometry, Pass::Forward)),
-            grad_weight: self.needs_grad(weight).then(|| ConvPlan::new(geometry, Pass::GradWeight)),
+            spread: self.conv_plan(geometry, Pass::GradInput),
+            grad_x: self.needs_grad(x).then(|| self.conv_plan(geometry, Pass::Forward)),
+            grad_weight: self.needs_grad(weight).then(|| self.conv_plan(geometry, Pass::GradWeight)),
             epilogue: Epilogue::new(activation, shape.len(), options.filters, needs_grad_bias),
         };
         match bias {

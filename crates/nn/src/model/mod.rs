@@ -204,6 +204,19 @@ impl Model {
         }
     }
 
+    /// Allows 3x3 convolutions to use Winograd's tiles, as they do at first, or forbids it: then sums are those of the
+    /// definition, with less rounding, and training and prediction take longer. It is a setting of this value, not part of a
+    /// saved model.
+    ///
+    /// ```
+    /// let mut model = stampnet_nn::models::book_cnn().build(42)?;
+    /// model.set_winograd(false);
+    /// # Ok::<(), stampnet_nn::NnError>(())
+    /// ```
+    pub fn set_winograd(&mut self, allowed: bool) {
+        self.programs.set_winograd(allowed);
+    }
+
     /// Says how to train: with this optimizer, against this loss, or a loss for each output. Forgets what an earlier optimizer
     /// remembered.
     ///

@@ -54,11 +54,12 @@ pub(super) struct Program {
 
 impl Program {
     /// Records `graph` on batches of zeros, with weights of zeros.
-    fn record(graph: &Graph, losses: &[Weighted], key: Key) -> Result<Self, NnError> {
+    fn record(graph: &Graph, losses: &[Weighted], key: Key, has_winograd: bool) -> Result<Self, NnError> {
         let Key { task, n, seed, weighted } = key;
         let mode = if task == Task::Train { Mode::Training } else { Mode::Inference };
         let losses = if task == Task::Predict { &[] } else { losses };
         let mut tape = Tape::with_seed(mode, seed);
+        tape.set_winograd(has_winograd);
         let mut next = Batch::zeros(graph, n, losses)?;
         let inputs: Vec<Var> = next.samples.iter().map(|samples| tape.input(samples.clone())).collect();
         let sample_weights = if weighted {
@@ -219,6 +220,8 @@ pub(super) fn on_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 pub(super) struct Programs {
     /// The one used last comes last.
     programs: Vec<Program>,
+    /// Whether convolutions are kept from Winograd's tiles.
+    no_winograd: bool,
 }
 
 /// Programs kept for each task: one for full batches, one for the last batch of a pass.
@@ -231,7 +234,7 @@ impl Programs {
             Some(found) => self.programs[found..].rotate_left(1),
             None => {
                 self.make_room(key.task);
-                self.programs.push(Program::record(graph, losses, key)?);
+                self.programs.push(Program::record(graph, losses, key, !self.no_winograd)?);
             }
         }
         Ok(self.programs.last_mut().expect("one was found or pushed"))
@@ -240,6 +243,12 @@ impl Programs {
     /// Forgets all programs: losses, or what is trained, have changed.
     pub(super) fn clear(&mut self) {
         self.programs.clear();
+    }
+
+    /// Allows Winograd's tiles, or forbids them.
+    pub(super) fn set_winograd(&mut self, allowed: bool) {
+        self.no_winograd = !allowed;
+        self.clear();
     }
 
     /// Drops the oldest programs for `task` until there is room for another one.

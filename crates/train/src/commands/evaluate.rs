@@ -22,6 +22,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
     threads::start(&args.threads)?;
     let mut console = Console::new(args.json);
     let mut model = network::load(&args.model)?;
+    model.set_winograd(!args.no_winograd);
     let folder = locate::data_folder_of(&args.data, &locate::model_file(&args.model))?;
     let data = IdxFolder::open(&folder)?;
     writeln!(console, "Network {}, {} parameters", model.name(), thousands(model.parameters()))?;

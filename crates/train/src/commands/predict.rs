@@ -43,6 +43,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<(), CliError> {
     threads::start(&args.threads)?;
     let mut console = Console::new(args.json);
     let mut model = network::load(&args.model)?;
+    model.set_winograd(!args.no_winograd);
     let input = picture_input(&model)?;
     let fitted: Result<Vec<Fitted>, CliError> =
         args.images.iter().map(|path| Ok(fit(&read_png(path)?, input, args.invert)?)).collect();

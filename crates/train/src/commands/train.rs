@@ -43,6 +43,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), CliError> {
     let threads = threads::start(&args.threads)?;
     let mut console = Console::new(args.json);
     let mut model = network::build(&args.model, args.seed)?;
+    model.set_winograd(!args.no_winograd);
     model.compile(Adam::new(args.lr), network::LOSS)?;
     let folder = locate::data_folder(&args.data)?;
     let data = IdxFolder::open(&folder)?;
