@@ -18,9 +18,9 @@ use crate::{Declined, Forward, GradInput, GradWeight, Pass};
 /// Rows that a batch is taken as, at least, if they stay long enough.
 const ROWS: usize = 16;
 
-/// Pixels of a row: a register tile of the widest level at least, and not so many that a task, which takes whole rows,
-/// leaves the cache.
-const ROW_PIXELS: [usize; 2] = [14, 256];
+/// Pixels of a row: a register tile of the widest level at least, and not so many that what they read leaves the
+/// first-level cache before all output channels have met it.
+const ROW_PIXELS: [usize; 2] = [14, 56];
 
 pub(crate) struct Pointwise;
 
@@ -90,9 +90,9 @@ mod tests {
     #[test]
     fn pixels_stay_and_rows_are_long_but_enough_for_threads() {
         for (n, h, w, rows) in [
-            (32, 56, 56, 14),
-            (32, 14, 14, 1),
-            (1, 56, 56, 16),
+            (32, 56, 56, 56),
+            (32, 14, 14, 4),
+            (1, 56, 56, 56),
             (1, 7, 7, 1),
             (1, 5, 7, 1),
             (2, 4, 112, 8),

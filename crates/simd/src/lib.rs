@@ -84,6 +84,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `n <= LANES`, and `p` must be valid for writing `n` numbers.
     unsafe fn store_partial(self, p: *mut f32, n: usize, v: Self::F32);
 
+    /// Asks for the cache line at `p` before it is needed. The address may be any: nothing is read.
+    fn prefetch(self, p: *const f32);
+
     /// `a + b`.
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
 

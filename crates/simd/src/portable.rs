@@ -48,6 +48,9 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+
+    #[inline(always)]
     fn add(self, a: f32x4, b: f32x4) -> f32x4 {
         a + b
     }

@@ -103,6 +103,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        // SAFETY: a prefetch never faults, and every x86-64 CPU has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+
+    #[inline(always)]
     fn above(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_NGE_UQ>(b, a), _mm256_cmp_ps::<_CMP_ORD_Q>(b, b)) }
@@ -261,6 +267,11 @@ impl Simd for Avx512 {
     unsafe fn store_partial(self, p: *mut f32, n: usize, v: __m512) {
         // SAFETY: masked lanes are not touched, and the caller vouches for the first n.
         unsafe { _mm512_mask_storeu_ps(p, first_bits(n), v) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        Avx2(()).prefetch(p);
     }
 
     #[inline(always)]

@@ -10,7 +10,8 @@
 //! 1. With more than one filter for a channel, a task first copies the input rows that it reads, each channel `multiplier`
 //!    times. The kernels then know one channel for each filter. Gradients of the input are made for each filter and the
 //!    neighbours that belong to one channel are added up.
-//! 2. Tasks are bands of rows. Gradients of the weight are sums over all output rows, cut into parts.
+//! 2. With stride 1, the gradient of the input is the forward pass with the weight turned.
+//! 3. Tasks are bands of rows. Gradients of the weight are sums over all output rows, cut into parts.
 //!
 //! The kernels say what else they do differently.
 
@@ -21,13 +22,13 @@ mod vectors;
 
 use std::ops::Range;
 
-use stampnet_geometry::ConvGeometry;
+use stampnet_geometry::{Axis, ConvGeometry, ConvOptions, Padding};
 use stampnet_simd::Level;
 
 use crate::algorithm::{Algorithm, Site};
 use crate::bands::{Band, Bands};
 use crate::parts::Parts;
-use crate::{Declined, Forward, GradInput, GradWeight, Pass, scratch};
+use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass, scratch};
 
 /// Multiply-adds of one part of a gradient of the weight, at least.
 const MIN_PART: usize = 1 << 16;
@@ -69,8 +70,20 @@ impl Algorithm for Depthwise {
     }
 
     fn grad_input(&self, site: Site<'_>, arguments: GradInput<'_>) {
-        let Site { geometry: g, level, .. } = site;
+        let g = site.geometry;
         let GradInput { grad_output, weight, grad_input } = arguments;
+        if let Some(mirrored) = mirrored(g) {
+            return scratch::with(g.weight_len(), |turned| {
+                for (to, tap) in turned.chunks_exact_mut(g.oc()).zip(weight.chunks_exact(g.oc()).rev()) {
+                    to.copy_from_slice(tap);
+                }
+                let weight: &[f32] = turned;
+                let (input, bias, activation) = (grad_output, None, Activation::Linear);
+                let site = Site { geometry: &mirrored, ..site };
+                self.forward(site, Forward { input, weight, bias, activation, output: grad_input });
+            });
+        }
+        let Site { geometry: g, level, .. } = site;
         let sample_len = g.output().sample_len();
         Bands::new(g.input(), g.flops()).for_each(grad_input, |band, grad| {
             let grad_output = &grad_output[band.sample * sample_len..][..sample_len];
@@ -105,6 +118,25 @@ impl Algorithm for Depthwise {
             }
         });
     }
+}
+
+/// The convolution that is the gradient of the input, from the gradient of the output: with stride 1 and one filter for a
+/// channel, that of the turned weight, with what a window has left beside each pad as the padding.
+fn mirrored(g: &ConvGeometry) -> Option<ConvGeometry> {
+    let (h, w) = (g.h(), g.w());
+    if g.group_oc() > 1 || h.stride() > 1 || w.stride() > 1 {
+        return None;
+    }
+    let pads = |axis: &Axis| {
+        let before = (axis.extent() - 1).checked_sub(axis.before())?;
+        Some((before, (axis.input() + axis.extent() - 1).checked_sub(axis.output() + before)?))
+    };
+    let ((top, bottom), (left, right)) = (pads(h)?, pads(w)?);
+    let options = ConvOptions::new(g.c(), (h.kernel(), w.kernel()))
+        .dilation((h.dilation(), w.dilation()))
+        .padding(Padding::Explicit { top, bottom, left, right })
+        .groups(g.groups());
+    ConvGeometry::new(g.output(), &options).ok()
 }
 
 fn parts(g: &ConvGeometry) -> Parts {

@@ -23,6 +23,8 @@
 //!    there is one group; otherwise there is a run of `c` values for each kernel column.
 //! 5. Four values of a run are taken per turn of the loop. Address arithmetic otherwise competes with multiply-adds.
 //! 6. Bias is where sums start, the activation is applied before they leave the registers.
+//! 7. The outputs of a tile are asked for before it is summed, so that its stores do not wait for memory; with one tap,
+//!    where a value is read once for each block, so are the values of the next tile.
 
 use std::ops::Range;
 
@@ -202,10 +204,13 @@ impl Correlate<'_> {
     /// The bounds that `run` asserts hold; the outputs are there, and the taps lie inside the source.
     #[inline(always)]
     unsafe fn line<S: Simd, const V: usize>(&mut self, s: S, block: Block<'_>, first: [S::F32; V], mut line: Line) {
+        let [rows, columns] = self.windows;
+        let (cells, is_point) = (self.source.cells, rows.taps * columns.taps == 1);
+        let step = if line.is_column { rows.stride * cells.row } else { columns.stride * cells.column };
         while line.len > 0 {
             // SAFETY: no tile is wider than what is left of the line.
             let taken = unsafe {
-                match tile_width::<S>(line.len) {
+                match tile_width::<S>(line.len, step, is_point) {
                     14 if S::LANES == 16 => self.tile::<S, 14, V>(s, block, first, &line),
                     13 if S::LANES == 16 => self.tile::<S, 13, V>(s, block, first, &line),
                     12 if S::LANES == 16 => self.tile::<S, 12, V>(s, block, first, &line),
@@ -260,6 +265,16 @@ impl Correlate<'_> {
             let x = data.as_ptr().wrapping_add(cells.origin).wrapping_offset(cell);
             let tap = row_taps.start * columns.taps + column_taps.start;
             let w = block.weight.as_ptr().wrapping_add(tap * channels * V * S::LANES);
+            let y = self.pixels.origin + y * self.pixels.row + line.at[1] * self.pixels.column + block.start;
+            let y = self.output.as_mut_ptr().add(y);
+            for p in 0..P {
+                for v in 0..V {
+                    s.prefetch(y.wrapping_add(p * y_step + v * S::LANES));
+                }
+            }
+            // A 1x1 kernel reads each value once: the next tile's come while this one is summed.
+            let mut ahead = x.wrapping_add(P * x_step);
+            let ahead_step = if rows.taps * columns.taps == 1 { CACHE_LINE } else { 0 };
             for p in 0..row_taps.len() {
                 let x = x.wrapping_add(p * rows.dilation * cells.row);
                 let mut w = w.wrapping_add(p * columns.taps * channels * V * S::LANES);
@@ -267,6 +282,8 @@ impl Correlate<'_> {
                     let mut x = x.wrapping_add(run * columns.dilation * cells.column);
                     for _ in 0..len / 4 {
                         for u in 0..4 {
+                            s.prefetch(ahead);
+                            ahead = ahead.wrapping_add(ahead_step);
                             step::<S, P, V>(s, x.add(u), x_step, w.add(u * V * S::LANES), &mut sums);
                         }
                         x = x.add(4);
@@ -286,8 +303,6 @@ impl Correlate<'_> {
                     }
                 }
             }
-            let y = self.pixels.origin + y * self.pixels.row + line.at[1] * self.pixels.column + block.start;
-            let y = self.output.as_mut_ptr().add(y);
             if block.channels == V * S::LANES {
                 for (p, sums) in sums.iter().enumerate() {
                     for (v, &sum) in sums.iter().enumerate() {
@@ -311,19 +326,30 @@ impl Correlate<'_> {
     }
 }
 
+/// Numbers in a cache line.
+const CACHE_LINE: usize = 16;
+
 /// Elements of the largest tile.
 const MAX_TILE: usize = 14 * 2 * 16;
 
-/// The width of the next tile of a line of which `left` outputs are left.
+/// The width of the next tile of a line of which `left` outputs are left, `step` elements of the source apart.
 #[inline(always)]
-const fn tile_width<S: Simd>(left: usize) -> usize {
+const fn tile_width<S: Simd>(left: usize, step: usize, is_point: bool) -> usize {
     let most = match S::LANES {
+        // The sums of a 1x1 kernel come fast: short tiles hand them to memory in small portions.
+        16 if is_point => 7,
+        // Values at a distance of whole or half pages share one or two sets of a first-level cache with eight ways.
+        16 if step.is_multiple_of(PAGE) => 6,
+        16 if step.is_multiple_of(PAGE / 2) => 12,
         16 => 14,
         8 => 6,
         _ => 4,
     };
     left.div_ceil(left.div_ceil(most))
 }
+
+/// Numbers in a page.
+const PAGE: usize = 1024;
 
 /// Adds the product of one input value per pixel and one weight vector per channel block.
 ///

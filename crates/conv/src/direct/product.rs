@@ -20,6 +20,9 @@ const MANY_SAMPLES: usize = 16;
 /// Bytes of a padded part, so that it stays in the second-level cache beside weights and outputs.
 const PART_BYTES: usize = 256 << 10;
 
+/// Bytes of a portion that stays in the first-level cache for all output channels.
+const PORTION_BYTES: usize = 16 << 10;
+
 /// Pixels that a part has at least, so that loading weights is paid back.
 const PART_PIXELS: usize = 112;
 
@@ -170,10 +173,23 @@ impl Product {
         });
     }
 
+    /// Target rows that all blocks of channels are computed for, before the next: with one tap, as many as read what the
+    /// first-level cache holds, so that memory is read and written in order. Else all, since weights are many.
+    fn portion_rows(&self) -> usize {
+        let is_point = self.h.extent() == 1 && self.w.extent() == 1 && self.h.phases == 1;
+        let row_bytes = self.w.image * self.channels * size_of::<f32>();
+        if is_point { (PORTION_BYTES / row_bytes).max(1) } else { self.h.target }
+    }
+
     /// Target rows from `first_row` of sample `n`.
     fn part(&self, source: &dyn Samples, [n, first_row]: [usize; 2], part: Part<'_>) {
         if let Some(sample) = source.samples(n..n + 1) {
-            return self.correlate(part, Rows { data: sample, image: 0..self.h.image }, first_row);
+            let (rows, row_len) = (self.portion_rows(), self.w.target * self.target_channels);
+            for (i, target) in part.target.chunks_mut(rows * row_len).enumerate() {
+                let part = Part { target, ..part };
+                self.correlate(part, Rows { data: sample, image: 0..self.h.image }, first_row + i * rows);
+            }
+            return;
         }
         let rows = part.target.len() / (self.w.target * self.target_channels);
         let image = self.h.image_rows(first_row, rows);

@@ -121,6 +121,11 @@ impl AxisSweep {
         target.saturating_sub(a).div_ceil(self.phases)
     }
 
+    /// Cells that a window covers.
+    pub(super) const fn extent(&self) -> usize {
+        self.axis.extent()
+    }
+
     /// The windows of phase `a` whose targets are the cells `targets`, the first of which is one of phase 0; over an image
     /// of which only the cells `image` are there.
     pub(super) const fn windows(&self, a: usize, targets: Range<usize>, image: Range<usize>) -> Windows {

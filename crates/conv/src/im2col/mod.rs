@@ -16,6 +16,8 @@
 //! 2. Bias and activation follow each block at once.
 //! 3. Blocks of the gradient of the input share input cells, so its tasks are bands of input rows. Each visits the output
 //!    rows that reach into its band, and drops what falls outside; rows at the seam of two bands are computed twice.
+//! 4. Padding is zeros here, and a zero times an infinity is a NaN that the definition does not have. Where there is
+//!    padding and the other factor is not finite, the direct kernels compute, which do not multiply padding.
 
 mod columns;
 
@@ -26,6 +28,7 @@ use stampnet_simd::Level;
 
 use crate::algorithm::{Algorithm, Site};
 use crate::bands::Bands;
+use crate::direct::Direct;
 use crate::epilogue::Epilogue;
 use crate::parts::Parts;
 use crate::{Declined, Forward, GradInput, GradWeight, Pass, scratch};
@@ -54,6 +57,11 @@ impl Algorithm for Im2col {
 
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
         let Site { geometry: g, level, .. } = site;
+        if pads_meet_infinity(g, arguments.weight) {
+            return scratch::with(Direct.workspace(g, Pass::Forward, level), |workspace| {
+                Direct.forward(Site { geometry: g, level, workspace }, arguments);
+            });
+        }
         let Forward { input, weight, bias, activation, output } = arguments;
         let (block, depth) = (block_pixels(g), depth(g));
         output.par_chunks_mut(block * g.oc()).enumerate().for_each(|(task, output)| {
@@ -96,6 +104,11 @@ impl Algorithm for Im2col {
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
         let Site { geometry: g, level, workspace } = site;
+        if pads_meet_infinity(g, arguments.grad_output) {
+            return scratch::with(Direct.workspace(g, Pass::GradWeight, level), |workspace| {
+                Direct.grad_weight(Site { geometry: g, level, workspace }, arguments);
+            });
+        }
         let GradWeight { input, grad_output, grad_weight } = arguments;
         let (block, depth) = (block_pixels(g), depth(g));
         parts(g).sum(workspace, grad_weight, |pixels, sum| {
@@ -114,6 +127,13 @@ impl Algorithm for Im2col {
             }
         });
     }
+}
+
+/// Whether there is padding, and some factor of it is infinite or NaN.
+fn pads_meet_infinity(g: &ConvGeometry, factors: &[f32]) -> bool {
+    const INFINITY: u32 = f32::INFINITY.to_bits();
+    // Without an early end, which would keep the compiler from using vectors.
+    !g.is_unpadded() && factors.iter().fold(0, |most, x| most.max(x.abs().to_bits())) >= INFINITY
 }
 
 /// Columns of the matrix of windows of one group.
