@@ -95,56 +95,67 @@ impl Axis {
     }
 
     /// Input cells.
+    #[inline]
     pub const fn input(&self) -> usize {
         self.window.input
     }
 
     /// Kernel cells (taps).
+    #[inline]
     pub const fn kernel(&self) -> usize {
         self.window.kernel
     }
 
     /// Cells from one window to the next.
+    #[inline]
     pub const fn stride(&self) -> usize {
         self.window.stride
     }
 
     /// Cells from one tap to the next.
+    #[inline]
     pub const fn dilation(&self) -> usize {
         self.window.dilation
     }
 
     /// Padding cells before the first input cell.
+    #[inline]
     pub const fn before(&self) -> usize {
         self.before
     }
 
     /// Padding cells after the last input cell.
+    #[inline]
     pub const fn after(&self) -> usize {
         self.after
     }
 
     /// Output cells: the number of windows.
+    #[inline]
     pub const fn output(&self) -> usize {
         self.output
     }
 
     /// Cells that one window covers, `(kernel - 1) * dilation + 1`.
+    #[inline]
     pub const fn extent(&self) -> usize {
         (self.window.kernel - 1) * self.window.dilation + 1
     }
 
     /// Input cells with padding, `before + input + after`.
+    #[inline]
     pub const fn padded(&self) -> usize {
         self.before + self.window.input + self.after
     }
 
     /// Padded cells that some window can touch, `(output - 1) * stride + extent`: what a padded copy has to hold.
+    #[inline]
     pub const fn covered(&self) -> usize {
         (self.output - 1) * self.window.stride + self.extent()
     }
 
     /// The input cell under tap `tap` of output `output`, or `None` in the padding.
+    #[inline]
     pub const fn source(&self, output: usize, tap: usize) -> Option<usize> {
         let cell = output * self.window.stride + tap * self.window.dilation;
         if cell < self.before || cell - self.before >= self.window.input { None } else { Some(cell - self.before) }

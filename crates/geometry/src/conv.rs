@@ -132,61 +132,73 @@ impl ConvGeometry {
     }
 
     /// Samples in the batch.
+    #[inline]
     pub const fn n(&self) -> usize {
         self.n
     }
 
     /// Input channels, over all groups.
+    #[inline]
     pub const fn c(&self) -> usize {
         self.c
     }
 
     /// Output channels, over all groups.
+    #[inline]
     pub const fn oc(&self) -> usize {
         self.oc
     }
 
     /// Groups.
+    #[inline]
     pub const fn groups(&self) -> usize {
         self.groups
     }
 
     /// Input channels that each filter sees, `c / groups`.
+    #[inline]
     pub const fn group_c(&self) -> usize {
         self.c / self.groups
     }
 
     /// Filters in each group, `oc / groups`.
+    #[inline]
     pub const fn group_oc(&self) -> usize {
         self.oc / self.groups
     }
 
     /// Rows.
+    #[inline]
     pub const fn h(&self) -> &Axis {
         &self.h
     }
 
     /// Columns.
+    #[inline]
     pub const fn w(&self) -> &Axis {
         &self.w
     }
 
     /// Input shape.
+    #[inline]
     pub const fn input(&self) -> Nhwc {
         Nhwc { n: self.n, h: self.h.input(), w: self.w.input(), c: self.c }
     }
 
     /// Output shape.
+    #[inline]
     pub const fn output(&self) -> Nhwc {
         Nhwc { n: self.n, h: self.h.output(), w: self.w.output(), c: self.oc }
     }
 
     /// Weight shape, `[kh, kw, c / groups, oc]`.
+    #[inline]
     pub const fn weight_dims(&self) -> [usize; 4] {
         [self.h.kernel(), self.w.kernel(), self.group_c(), self.oc]
     }
 
     /// Weight elements.
+    #[inline]
     pub const fn weight_len(&self) -> usize {
         self.h.kernel() * self.w.kernel() * self.group_c() * self.oc
     }
@@ -198,6 +210,7 @@ impl ConvGeometry {
     }
 
     /// Whether no cell of padding is ever read.
+    #[inline]
     pub const fn is_unpadded(&self) -> bool {
         self.h.before() == 0
             && self.w.before() == 0

@@ -89,31 +89,37 @@ impl PoolGeometry {
     }
 
     /// Samples in the batch.
+    #[inline]
     pub const fn n(&self) -> usize {
         self.n
     }
 
     /// Channels.
+    #[inline]
     pub const fn c(&self) -> usize {
         self.c
     }
 
     /// Rows.
+    #[inline]
     pub const fn h(&self) -> &Axis {
         &self.h
     }
 
     /// Columns.
+    #[inline]
     pub const fn w(&self) -> &Axis {
         &self.w
     }
 
     /// Input shape.
+    #[inline]
     pub const fn input(&self) -> Nhwc {
         Nhwc { n: self.n, h: self.h.input(), w: self.w.input(), c: self.c }
     }
 
     /// Output shape.
+    #[inline]
     pub const fn output(&self) -> Nhwc {
         Nhwc { n: self.n, h: self.h.output(), w: self.w.output(), c: self.c }
     }

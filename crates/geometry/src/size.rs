@@ -40,17 +40,20 @@ pub struct Nhwc {
 
 impl Nhwc {
     /// `[n, h, w, c]`.
+    #[inline]
     pub const fn dims(self) -> [usize; 4] {
         [self.n, self.h, self.w, self.c]
     }
 
     /// Elements in the batch. Exact for every shape taken from a geometry, which has checked it.
     #[allow(clippy::len_without_is_empty, reason = "a validated shape is never empty")]
+    #[inline]
     pub const fn len(self) -> usize {
         self.n * self.sample_len()
     }
 
     /// Elements in one sample, `h * w * c`.
+    #[inline]
     pub const fn sample_len(self) -> usize {
         self.h * self.w * self.c
     }

@@ -83,16 +83,22 @@ pub(crate) fn each_cell<S: Simd>(
     let overlap = h.stride() < h.kernel() || w.stride() < w.kernel();
     for (row, cells) in grad_input.chunks_exact_mut(w.input() * g.c()).enumerate() {
         let (n, i) = ((first_row + row) / h.input(), (first_row + row) % h.input());
-        let row = Row { simd, g: *g, n, down: Windows::of(*h, i), from };
+        let down = Windows::of(*h, i);
+        let row_len = w.output() * g.c();
+        let row = Row { simd, c: g.c(), across: *w, first: n * h.output() * row_len, row_len, down, from };
         if overlap { row.gather(cells) } else { row.spread(cells) }
     }
 }
 
-/// One input row. It holds a copy of the geometry, so that stores to the gradient cannot seem to change it.
+/// One input row. It holds copies of the sizes, so that stores to the gradient cannot seem to change them.
 struct Row<'a, S, F> {
     simd: S,
-    g: PoolGeometry,
-    n: usize,
+    /// Channels.
+    c: usize,
+    across: Axis,
+    /// Where the sample's output begins, and the elements of one of its rows.
+    first: usize,
+    row_len: usize,
     down: Windows,
     from: &'a F,
 }
@@ -100,15 +106,14 @@ struct Row<'a, S, F> {
 impl<S: Simd, F: Share<S>> Row<'_, S, F> {
     #[inline(always)]
     fn output(&self, y: usize, x: usize, channel: usize) -> Output {
-        let [_, oh, ow, c] = self.g.output().dims();
-        Output { y, x, index: ((self.n * oh + y) * ow + x) * c + channel }
+        Output { y, x, index: self.first + y * self.row_len + x * self.c + channel }
     }
 
     /// Fills the row where windows may overlap: each cell adds up what its windows give.
     #[inline(always)]
     fn gather(&self, cells: &mut [f32]) {
-        let c = self.g.c();
-        let mut across = Windows::of(*self.g.w(), 0);
+        let c = self.c;
+        let mut across = Windows::of(self.across, 0);
         for cell in cells.chunks_exact_mut(c) {
             if let Some(lanes) = Lanes::fewer(self.simd, c) {
                 self.gather_block::<1>(lanes, &across, 0, cell);
@@ -131,7 +136,7 @@ impl<S: Simd, F: Share<S>> Row<'_, S, F> {
         let mut sums = [self.simd.splat(0.0); B];
         for y in self.down.range.clone() {
             for x in across.range.clone() {
-                let position = self.down.tap(y) * self.g.w().kernel() + across.tap(x);
+                let position = self.down.tap(y) * self.across.kernel() + across.tap(x);
                 for (b, sum) in sums.iter_mut().enumerate() {
                     let grad = self.from.grad(lanes, self.output(y, x, channel + b * S::LANES));
                     *sum = self.simd.add(*sum, F::share(lanes, grad, position));
@@ -148,7 +153,7 @@ impl<S: Simd, F: Share<S>> Row<'_, S, F> {
     /// and written to its cells.
     #[inline(always)]
     fn spread(&self, cells: &mut [f32]) {
-        let (w, c) = (*self.g.w(), self.g.c());
+        let (w, c) = (self.across, self.c);
         if self.down.range.is_empty() {
             return cells.fill(0.0);
         }
@@ -174,7 +179,7 @@ impl<S: Simd, F: Share<S>> Row<'_, S, F> {
 
     #[inline(always)]
     fn spread_window(&self, x: usize, taps: Range<usize>, cells: &mut [f32]) {
-        let (y, c) = (self.down.range.start, self.g.c());
+        let (y, c) = (self.down.range.start, self.c);
         if let Some(lanes) = Lanes::fewer(self.simd, c) {
             return self.spread_vector(lanes, self.output(y, x, 0), taps, cells);
         }
@@ -188,10 +193,10 @@ impl<S: Simd, F: Share<S>> Row<'_, S, F> {
     #[inline(always)]
     fn spread_vector(&self, lanes: Lanes<S>, output: Output, taps: Range<usize>, cells: &mut [f32]) {
         let grad = self.from.grad(lanes, output);
-        let row = self.down.tap(output.y) * self.g.w().kernel();
+        let row = self.down.tap(output.y) * self.across.kernel();
         for (cell, q) in taps.enumerate() {
             // SAFETY: cells holds all of the window's cells from the vector's first channel on.
-            unsafe { lanes.store(cells, cell * self.g.c(), F::share(lanes, grad, row + q)) };
+            unsafe { lanes.store(cells, cell * self.c, F::share(lanes, grad, row + q)) };
         }
     }
 }
