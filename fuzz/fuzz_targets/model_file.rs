@@ -4,9 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stampnet_data::TensorSet;
-use stampnet_nn::{FitOptions, Loss, Model, Sequential, Sgd};
-use stampnet_tensor::{Shape, Tensor};
+use stampnet_data::MultiSet;
+use stampnet_nn::{FitOptions, Functional, Loss, Model, Sgd};
+use stampnet_tensor::{Shape, Tensor, View};
 
 /// The largest number in the description of a model that is built and run.
 const MAX_NUMBER: usize = 32;
@@ -20,8 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let built = match Sequential::from_json(text) {
-        Ok(sequential) if is_small(&sequential.to_json()) => sequential.build(1),
+    let built = match Functional::from_json(text) {
+        Ok(described) if is_small(&described.to_json()) => described.build(1),
         Ok(_) => return,
         Err(error) => Err(error),
     };
@@ -46,7 +46,8 @@ fn check(mut model: Model) {
     assert_eq!((read.to_json(), read.seed(), read.metadata()), (model.to_json(), model.seed(), model.metadata()));
     assert_eq!(read.to_bytes().expect("an accepted model can be written"), file);
     assert!(!model.summary(80).is_empty());
-    let small = is_small(&model.to_json()) && model.parameters().max(model.input_shape().len()) <= MAX_ELEMENTS;
+    let inputs: usize = model.inputs().map(|(_, shape)| shape.len()).sum();
+    let small = is_small(&model.to_json()) && model.parameters().max(inputs) <= MAX_ELEMENTS;
     if small {
         run(&mut model);
     }
@@ -54,13 +55,16 @@ fn check(mut model: Model) {
 
 /// Predicts and trains for one step, on two samples.
 fn run(model: &mut Model) {
-    let batch = |sample: &[usize]| [&[2], sample].concat();
-    let samples = zeros(&batch(&model.input_shape()));
-    let predicted = model.predict(samples.view()).expect("samples of the model's shape are accepted");
-    assert_eq!(predicted.dims(), batch(&model.output_shape()));
-
-    let targets = zeros(&batch(&model.output_shape()));
-    let data = TensorSet::new(samples.view(), targets.view()).expect("as many samples as targets");
+    let batches = |shapes: Vec<Shape>| shapes.iter().map(|shape| zeros(&[&[2], shape.dims()].concat())).collect();
+    let samples: Vec<Tensor> = batches(model.inputs().map(|(_, shape)| shape).collect());
+    let targets: Vec<Tensor> = batches(model.outputs().map(|(_, shape)| shape).collect());
+    let (x, y): (Vec<View<'_>>, Vec<View<'_>>) =
+        (samples.iter().map(Tensor::view).collect(), targets.iter().map(Tensor::view).collect());
+    let predicted = model.predict_all(&x).expect("samples of the model's shapes are accepted");
+    for (predicted, target) in predicted.iter().zip(&targets) {
+        assert_eq!(predicted.dims(), target.dims());
+    }
+    let data = MultiSet::new(&x, &y).expect("as many samples as targets");
     model.compile(Sgd::new(0.1), Loss::MeanSquaredError).expect("the squared error suits every output");
     // Weights from a file may be so large that the loss is not finite, which is an error, but no panic.
     let _ = model.fit(&data, FitOptions::new(1));

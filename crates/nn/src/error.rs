@@ -233,6 +233,12 @@ pub enum NnError {
         /// The name.
         name: String,
     },
+    /// A name that would make names of weights ambiguous.
+    #[error("the name of a layer must not contain '/'; received '{name}'")]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// More weights than make sense.
     #[error("a model has at most {max} weights; layer {layer} brings it to {received}")]
     TooLarge {

@@ -191,6 +191,10 @@ impl Draft {
                 }
             };
             let name = own.cloned().unwrap_or_else(|| name_after(class, |name| !used.contains(name)));
+            // Weights are called layer/weight.
+            if name.contains('/') {
+                return Err(NnError::Name { name });
+            }
             if !used.insert(name.clone()) {
                 return Err(NnError::DuplicateName { name });
             }

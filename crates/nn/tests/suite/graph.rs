@@ -235,6 +235,10 @@ fn graphs_that_cannot_be_are_refused() {
             "every layer of a model must have its own name; two are called 'flat'",
         ),
         (
+            text(Functional::new(&flat, Dense::new(3).named("a/b").apply(&flat).unwrap())),
+            "the name of a layer must not contain '/'; received 'a/b'",
+        ),
+        (
             text(Functional::new([&image, &flat], [line.apply(&image).unwrap(), line.apply(&flat).unwrap()])),
             "a layer that is used twice has one set of weights; layer line (Dense) has the weight 'kernel' of shape (2, 4), and \
              needs (5, 4) for its other input",
