@@ -2,6 +2,8 @@
 
 use stampnet_tensor::Shape;
 
+use crate::Margins;
+
 /// Why an operation was refused: the rule, then what was received.
 #[derive(Debug, thiserror::Error)]
 pub enum AutogradError {
@@ -76,6 +78,20 @@ pub enum AutogradError {
         axes: Vec<usize>,
         /// The shape whose axes it orders.
         shape: Shape,
+    },
+    /// More margins than image.
+    #[error(
+        "crop2d: at least one cell must be left along each axis; received an image of {h} x {w} and margins of {} + {} rows and \
+         {} + {} columns",
+        margins.top, margins.bottom, margins.left, margins.right
+    )]
+    Crop {
+        /// Rows of the image.
+        h: usize,
+        /// Its columns.
+        w: usize,
+        /// What was to be cut off.
+        margins: Margins,
     },
     /// An average over nothing.
     #[error("{op}: an average needs at least one element; received the shape {shape}")]

@@ -1,6 +1,6 @@
 //! What every refusal says.
 
-use stampnet_autograd::{AutogradError, BatchNorm, DepthWindows, Mode, Tape, Targets, Var};
+use stampnet_autograd::{AutogradError, BatchNorm, DepthWindows, Interpolation, Margins, Mode, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_tensor::{Shape, Tensor};
@@ -76,6 +76,22 @@ const OPERATIONS: &[(&str, Refused)] = &[
             case.tape.broadcast(x, &[2, 3])
         },
     ),
+    (
+        "crop2d: at least one cell must be left along each axis; received an image of 3 x 4 and margins of 2 + 1 rows and 0 + 0 \
+         columns",
+        |case| {
+            let x = case.var(&[1, 3, 4, 2]);
+            case.tape.crop2d(x, Margins { top: 2, bottom: 1, left: 0, right: 0 })
+        },
+    ),
+    ("the output's width must be at least 1; received 0", |case| {
+        let x = case.var(&[1, 3, 4, 2]);
+        case.tape.adaptive_max_pool2d(x, (1, 0).into())
+    }),
+    ("the factor of upsampling must be at least 1; received 0", |case| {
+        let x = case.var(&[1, 3, 4, 2]);
+        case.tape.upsample2d(x, (0, 1).into(), Interpolation::Nearest)
+    }),
     ("permute: the new order must name each axis once, from 0; received [0, 2] for the shape (2, 3)", |case| {
         let x = case.var(&[2, 3]);
         case.tape.permute(x, &[0, 2])

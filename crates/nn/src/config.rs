@@ -1,7 +1,9 @@
 //! Reading and writing the `config` objects of Keras's JSON.
 
 use serde_json::{Map, Value};
-use stampnet_geometry::{Padding, Size};
+use stampnet_geometry::Padding;
+
+use crate::Extent;
 
 /// Why a config was refused: where, the rule, and what was received.
 #[derive(Debug, thiserror::Error)]
@@ -197,8 +199,6 @@ pub(crate) enum Fixed {
     Null,
     /// A boolean.
     Bool(bool),
-    /// A string.
-    Text(&'static str),
     /// A number.
     Number(f64),
 }
@@ -208,7 +208,6 @@ impl Fixed {
         match self {
             Self::Null => Value::Null,
             Self::Bool(value) => value.into(),
-            Self::Text(value) => value.into(),
             Self::Number(value) => value.into(),
         }
     }
@@ -283,44 +282,6 @@ impl ConfigValue for bool {
     }
 }
 
-impl ConfigValue for Size {
-    const EXPECTED: &'static str = "a whole number or two, [height, width]";
-
-    fn read(value: &Value) -> Option<Self> {
-        if let Some(both) = usize::read(value) {
-            return Some(Self::from(both));
-        }
-        match value.as_array()?.as_slice() {
-            [h, w] => Some(Self { h: usize::read(h)?, w: usize::read(w)? }),
-            _ => None,
-        }
-    }
-
-    fn write(&self) -> Value {
-        vec![self.h, self.w].into()
-    }
-}
-
-/// The size of a window on a sequence: in a config a number, or one in brackets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Length(pub(crate) usize);
-
-impl ConfigValue for Length {
-    const EXPECTED: &'static str = "a whole number, alone or in brackets";
-
-    fn read(value: &Value) -> Option<Self> {
-        match value.as_array().map(Vec::as_slice) {
-            Some([only]) => usize::read(only).map(Self),
-            Some(_) => None,
-            None => usize::read(value).map(Self),
-        }
-    }
-
-    fn write(&self) -> Value {
-        vec![self.0].into()
-    }
-}
-
 impl ConfigValue for Padding {
     const EXPECTED: &'static str = "'valid', 'same', 'causal' or [[top, bottom], [left, right]]";
 
@@ -328,11 +289,11 @@ impl ConfigValue for Padding {
         if let Some(name) = value.as_str() {
             return name.parse().ok();
         }
-        let pair = |value: &Value| Size::read(value).filter(|_| value.is_array());
+        let pair = |value: &Value| Extent::<2>::read(value).filter(|_| value.is_array()).map(|pair| pair.0);
         match value.as_array()?.as_slice() {
             [rows, columns] => {
-                let (rows, columns) = (pair(rows)?, pair(columns)?);
-                Some(Self::Explicit { top: rows.h, bottom: rows.w, left: columns.h, right: columns.w })
+                let ([top, bottom], [left, right]) = (pair(rows)?, pair(columns)?);
+                Some(Self::Explicit { top, bottom, left, right })
             }
             _ => None,
         }
@@ -344,6 +305,18 @@ impl ConfigValue for Padding {
             Self::Explicit { top, bottom, left, right } => serde_json::json!([[top, bottom], [left, right]]),
             named => named.to_string().into(),
         }
+    }
+}
+
+impl ConfigValue for Vec<i64> {
+    const EXPECTED: &'static str = "a list of whole numbers";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(Value::as_i64).collect()
+    }
+
+    fn write(&self) -> Value {
+        self.clone().into()
     }
 }
 

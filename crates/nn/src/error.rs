@@ -104,6 +104,16 @@ pub enum LayerError {
         /// What was asked for.
         received: Padding,
     },
+    /// An order of axes that is none.
+    #[error(
+        "dims must name each axis of the input once, from 1; received {dims:?} for an input with {rank} axes beside the batch"
+    )]
+    Permute {
+        /// The order.
+        dims: Vec<i64>,
+        /// Axes of the input, without the batch.
+        rank: usize,
+    },
     /// Strides and dilation at once.
     #[error(
         "strides > 1 cannot be combined with dilation_rate > 1; received strides {strides} and dilation_rate \

@@ -58,7 +58,7 @@ pub trait Layer: Debug + Send + Sync {
     }
 
     /// The windows, if the layer is maximum pooling over images; what a convolution before it asks.
-    fn max_pooling(&self) -> Option<&PoolOptions> {
+    fn max_pooling(&self) -> Option<PoolOptions> {
         None
     }
 

@@ -1,5 +1,6 @@
 //! One file per operation: its method on [`Tape`](crate::Tape), its forward run and, beside it, its gradient.
 
+mod adaptive_pool;
 mod add;
 mod avg_pool;
 mod batch_norm;
@@ -14,12 +15,14 @@ mod dropout;
 mod elementwise_loss;
 mod elu;
 mod epilogue;
+mod frame;
 mod gelu;
 mod hard_sigmoid;
 mod leaky_relu;
 mod log_softmax;
 mod matmul;
 mod max_pool;
+mod maximum;
 mod mul;
 mod permute;
 mod pointwise;
@@ -34,8 +37,11 @@ mod softplus;
 mod stack_depth;
 mod tanh;
 mod targets;
+mod upsample;
 
 pub use batch_norm::BatchNorm;
+pub use frame::Margins;
 pub use relu::ReluOptions;
 pub use stack_depth::DepthWindows;
 pub use targets::Targets;
+pub use upsample::Interpolation;

@@ -4,14 +4,13 @@ use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
 use stampnet_tensor::Shape;
 
-use crate::config::{Config, ConfigError, Fixed, entries};
-use crate::{Built, Call, Layer, LayerError};
-
-const FIXED: &[(&str, Fixed)] = &[("data_format", Fixed::Text("channels_last"))];
+use crate::config::{Config, ConfigError, ConfigValue, entries};
+use crate::{Built, Call, DataFormat, Layer, LayerError};
 
 /// Lays a sample out as one row, row-major: between feature maps and dense layers. Nothing is copied.
 ///
-/// Input of any shape, output `(elements,)`. As in [Keras](https://keras.io/api/layers/reshaping_layers/flatten/).
+/// Input of any shape, output `(elements,)`. With [`DataFormat::ChannelsFirst`] the channels are put last before, so that the weights
+/// behind it are the same for both formats. As in [Keras](https://keras.io/api/layers/reshaping_layers/flatten/).
 ///
 /// ```
 /// use stampnet_nn::Layer;
@@ -22,17 +21,27 @@ const FIXED: &[(&str, Fixed)] = &[("data_format", Fixed::Text("channels_last"))]
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Flatten;
+pub struct Flatten {
+    data_format: DataFormat,
+}
 
 impl Flatten {
-    /// The layer; it has no arguments.
+    /// The layer for samples whose channels are last.
     pub const fn new() -> Self {
-        Self
+        Self { data_format: DataFormat::ChannelsLast }
+    }
+
+    /// Sets where the channels of the input stand; last by default.
+    #[must_use]
+    pub const fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = data_format;
+        self
     }
 
     pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
-        config.only(FIXED)?;
-        Ok(Self)
+        let mut layer = Self::new();
+        config.optional("data_format", &mut layer.data_format)?;
+        Ok(layer)
     }
 }
 
@@ -42,7 +51,7 @@ impl Layer for Flatten {
     }
 
     fn config(&self) -> Map<String, Value> {
-        entries([], FIXED)
+        entries([("data_format", self.data_format.write())], &[])
     }
 
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
@@ -51,6 +60,7 @@ impl Layer for Flatten {
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         let (sample, n) = call.sample(tape);
-        Ok(tape.reshape(call.x, &[n, sample.iter().product()])?)
+        let x = self.data_format.record_channels_last(tape, call.x)?;
+        Ok(tape.reshape(x, &[n, sample.iter().product()])?)
     }
 }

@@ -1,13 +1,6 @@
 //! Global maximum pooling of sequences.
 
-use serde_json::{Map, Value};
-use stampnet_autograd::{Tape, Var};
-use stampnet_tensor::Shape;
-
-use super::pool;
-use super::shape::{sequence, sequence_as_image};
-use crate::config::{Config, ConfigError};
-use crate::{Built, Call, Layer, LayerError};
+use super::pool::{GlobalPool, Max};
 
 /// Takes the largest value of each channel.
 ///
@@ -25,46 +18,4 @@ use crate::{Built, Call, Layer, LayerError};
 /// assert_eq!(model.predict(input.view())?.data(), [6.0, -1.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GlobalMaxPooling1D {
-    keepdims: bool,
-}
-
-impl GlobalMaxPooling1D {
-    /// One window over everything.
-    pub const fn new() -> Self {
-        Self { keepdims: false }
-    }
-
-    /// Sets whether the pooled axes stay, with size 1; they do not by default.
-    #[must_use]
-    pub const fn keepdims(mut self, keepdims: bool) -> Self {
-        self.keepdims = keepdims;
-        self
-    }
-
-    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
-        Ok(Self { keepdims: pool::read_global(config)? })
-    }
-}
-
-impl Layer for GlobalMaxPooling1D {
-    fn class_name(&self) -> &'static str {
-        "GlobalMaxPooling1D"
-    }
-
-    fn config(&self) -> Map<String, Value> {
-        pool::write_global(self.keepdims)
-    }
-
-    fn build(&self, input: Shape) -> Result<Built, LayerError> {
-        Built::stateless(&pool::global_dims(1, sequence(input)?.c, self.keepdims))
-    }
-
-    fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
-        let x = sequence_as_image(tape, call)?;
-        let (shape, y) = (tape.shape(call.x), tape.global_max_pool2d(x)?);
-        let dims = pool::global_dims(1, shape[shape.rank() - 1], self.keepdims);
-        Ok(tape.reshape(y, &[&shape[..1], &dims].concat())?)
-    }
-}
+pub type GlobalMaxPooling1D = GlobalPool<Max, 1>;

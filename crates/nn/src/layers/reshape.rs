@@ -32,7 +32,7 @@ impl Reshape {
     }
 
     pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
-        Ok(Self { target: config.required::<Target>("target_shape")?.0 })
+        Ok(Self { target: config.required("target_shape")? })
     }
 
     /// The target with its -1 worked out.
@@ -55,7 +55,7 @@ impl Layer for Reshape {
     }
 
     fn config(&self) -> Map<String, Value> {
-        entries([("target_shape", Target(self.target.clone()).write())], &[])
+        entries([("target_shape", self.target.write())], &[])
     }
 
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
@@ -66,20 +66,5 @@ impl Layer for Reshape {
         let (sample, n) = call.sample(tape);
         let target = self.resolve(sample.iter().product())?;
         Ok(tape.reshape(call.x, &[&[n], &target[..]].concat())?)
-    }
-}
-
-/// A target shape in a config.
-struct Target(Vec<i64>);
-
-impl ConfigValue for Target {
-    const EXPECTED: &'static str = "a list of whole numbers";
-
-    fn read(value: &Value) -> Option<Self> {
-        value.as_array()?.iter().map(Value::as_i64).collect::<Option<_>>().map(Self)
-    }
-
-    fn write(&self) -> Value {
-        self.0.clone().into()
     }
 }

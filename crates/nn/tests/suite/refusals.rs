@@ -4,8 +4,8 @@ use crate::common::{Bars, bits};
 use stampnet_data::{DataError, Dataset, TensorSet};
 use stampnet_geometry::Padding;
 use stampnet_nn::layers::{
-    BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Conv3D, Dense, DepthwiseConv2D, Dropout, Flatten,
-    MaxPooling2D, Reshape, SeparableConv2D,
+    AdaptiveMaxPooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Conv3D, Cropping2D, Dense,
+    DepthwiseConv2D, Dropout, Flatten, LeakyReLU, MaxPooling2D, Permute, ReLU, Reshape, SeparableConv2D, UpSampling2D,
 };
 use stampnet_nn::{
     Activation, Adam, Constraint, DataFormat, EarlyStopping, FitOptions, Initializer, Loss, Model, Regularizer,
@@ -103,6 +103,33 @@ fn a_layer_that_cannot_take_its_input_is_named() {
             image().add(Conv2D::new(4, 3).bias_constraint(Constraint::unit_norm().axis([1]))),
             "layer conv2d_1 (Conv2D), input (None, 26, 26, 6): the axes of a constraint must be axes of its weight; received axis 1 \
              for the shape (4,)",
+        ),
+        (
+            image().add(Permute::new([1, 3])),
+            "layer permute (Permute), input (None, 26, 26, 6): dims must name each axis of the input once, from 1; received [1, 3] \
+             for an input with 3 axes beside the batch",
+        ),
+        (
+            image().add(Cropping2D::new((13, 0))),
+            "layer cropping2d (Cropping2D), input (None, 26, 26, 6): crop2d: at least one cell must be left along each axis; received \
+             an image of 26 x 26 and margins of 13 + 13 rows and 0 + 0 columns",
+        ),
+        (
+            image().add(UpSampling2D::new((2, 0))),
+            "layer up_sampling2d (UpSampling2D), input (None, 26, 26, 6): size must be at least 1; received 0",
+        ),
+        (
+            image().add(AdaptiveMaxPooling2D::new((0, 2))),
+            "layer adaptive_max_pooling2d (AdaptiveMaxPooling2D), input (None, 26, 26, 6): the output's height must be at least 1; \
+             received 0",
+        ),
+        (
+            image().add_named("relu", ReLU::new().max_value(-1.0)),
+            "layer relu (ReLU), input (None, 26, 26, 6): max_value must be finite and not negative; received -1",
+        ),
+        (
+            image().add_named("leaky", LeakyReLU::new().negative_slope(f64::NAN)),
+            "layer leaky (LeakyReLU), input (None, 26, 26, 6): negative_slope must be finite and not negative; received NaN",
         ),
         (
             image().add(Conv1D::new(4, 3)),

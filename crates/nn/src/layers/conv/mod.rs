@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
 use stampnet_conv::Activation as Fused;
-use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding};
+use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding, PoolOptions};
 use stampnet_tensor::Shape;
 
 pub use depthwise::Depthwise;
@@ -280,7 +280,7 @@ impl<F: Family<N>, const N: usize> Layer for ConvLayer<F, N> {
 
     fn call_with(&self, next: &dyn Layer, tape: &mut Tape, call: &Call<'_>) -> Result<Option<Var>, LayerError> {
         let (fused, after) = self.activation.fuse();
-        let is_pooled = next.max_pooling().is_some_and(|pool| *pool == stampnet_geometry::PoolOptions::new(2));
+        let is_pooled = next.max_pooling() == Some(PoolOptions::new(2));
         if !is_pooled || after != Activation::Linear || self.data_format != DataFormat::ChannelsLast {
             return Ok(None);
         }
