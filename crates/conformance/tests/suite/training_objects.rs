@@ -6,14 +6,14 @@ use stampnet_nn::schedules::{
     CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay,
     Schedule,
 };
-use stampnet_nn::{Adagrad, Adam, AdamW, Lion, Loss, Model, Nadam, RMSprop, Sgd};
+use stampnet_nn::{Adagrad, Adam, AdamW, Lion, Loss, Model, Nadam, Objective, RMSprop, Sgd};
 
 /// Compiles `model` with an optimizer and a loss as Keras serializes them.
 ///
 /// # Errors
 /// One of them does not exist here.
 pub(crate) fn compile(model: &mut Model, optimizer: &Value, loss: &Value) -> Result<(), String> {
-    let loss = read_loss(loss)?;
+    let loss = read_loss(loss);
     let config = &optimizer["config"];
     let number = |key: &str| config[key].as_f64().unwrap_or_else(|| panic!("{key} is a number"));
     let is_set = |key: &str| config[key] == true;
@@ -124,15 +124,18 @@ impl Rate {
     }
 }
 
-fn read_loss(value: &Value) -> Result<Loss, String> {
+fn read_loss(value: &Value) -> Objective {
     let config = &value["config"];
-    if config["from_logits"] == true || config["label_smoothing"].as_f64().is_some_and(|part| part > 0.0) {
-        return Err("there are no options of losses".to_owned());
-    }
-    match value["class_name"].as_str().expect("a class") {
-        "SparseCategoricalCrossentropy" => Ok(Loss::SparseCategoricalCrossentropy),
-        "CategoricalCrossentropy" => Ok(Loss::CategoricalCrossentropy),
-        "MeanSquaredError" => Ok(Loss::MeanSquaredError),
-        other => Err(format!("there is no loss {other}")),
-    }
+    let loss = match value["class_name"].as_str().expect("a class") {
+        "SparseCategoricalCrossentropy" => Loss::SparseCategoricalCrossentropy,
+        "CategoricalCrossentropy" => Loss::CategoricalCrossentropy,
+        "BinaryCrossentropy" => Loss::BinaryCrossentropy,
+        "MeanSquaredError" => Loss::MeanSquaredError,
+        "MeanAbsoluteError" => Loss::MeanAbsoluteError,
+        "Huber" => Loss::Huber,
+        other => panic!("there is no loss {other}"),
+    };
+    let number = |key: &str, default| config[key].as_f64().unwrap_or(default) as f32;
+    let objective = loss.label_smoothing(number("label_smoothing", 0.0)).delta(number("delta", 1.0));
+    objective.from_logits(config["from_logits"] == true)
 }
