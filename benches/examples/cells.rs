@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! {"op": "conv", "spec": [n, h, w, c, oc, k, stride, pad, groups], "pass": "forward", "seconds": 0.1}
+//! {"op": "conv_bf16", "spec": [n, h, w, c, oc, k, stride, pad, groups], "pass": "forward", "seconds": 0.1}
 //! {"op": "max_pool", "spec": [n, h, w, c, k, stride, pad], "pass": "backward", "seconds": 0.1}
 //! {"op": "model", "spec": [batch, steps], "pass": "train", "seconds": 0.1}
 //! {"ms": 1.25, "algorithm": "winograd"}
@@ -24,7 +25,10 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use stampnet_conv::{Activation, ConvPlan, Forward, GradInput, GradWeight, Pass};
+use stampnet_conv::{
+    Activation, Bf16ConvPlan, Bf16Forward, Bf16GradInput, Bf16GradWeight, ConvPlan, Forward, GradInput, GradWeight,
+    Pass,
+};
 use stampnet_data::TensorSet;
 use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding, PoolGeometry, PoolOptions};
 use stampnet_nn::{Adam, FitOptions, Loss, models};
@@ -33,6 +37,7 @@ use stampnet_pool::{
     max_grad_input,
 };
 use stampnet_simd::Level;
+use stampnet_simd::bf16::round;
 use stampnet_tensor::{AlignedVec, Purpose, RandomStream, Tensor};
 
 #[derive(Deserialize)]
@@ -104,23 +109,70 @@ fn random(stream: u32, len: usize) -> AlignedVec<f32> {
 fn cell(layer: &Layer) -> Result<Cell, Box<dyn Error>> {
     match layer.op.as_str() {
         "conv" => conv(&layer.spec, &layer.pass),
+        "conv_bf16" => conv_bf16(&layer.spec, &layer.pass),
         "max_pool" => max_pool(pool_geometry(&layer.spec)?, &layer.pass),
         "avg_pool" => average_pool(pool_geometry(&layer.spec)?, &layer.pass),
         "model" => model(&layer.spec, &layer.pass),
-        other => Err(format!("op must be conv, max_pool, avg_pool, model or peak; received '{other}'").into()),
+        other => {
+            Err(format!("op must be conv, conv_bf16, max_pool, avg_pool, model or peak; received '{other}'").into())
+        }
     }
 }
 
 const LENGTHS: &str = "arrays are made for the geometry";
 
-fn conv(spec: &[usize], pass: &str) -> Result<Cell, Box<dyn Error>> {
+/// The geometry of nine numbers, and the pass of that name.
+fn conv_pass(spec: &[usize], pass: &str) -> Result<(ConvGeometry, Pass), Box<dyn Error>> {
     let &[n, h, w, c, oc, k, s, p, groups] = spec else { return Err("a convolution has nine numbers".into()) };
     let padding = Padding::Explicit { top: p, bottom: p, left: p, right: p };
     let options = ConvOptions::new(oc, k).stride(s).padding(padding).groups(groups);
     let g = ConvGeometry::new(Nhwc { n, h, w, c }, &options)?;
-    let (input, weight, bias) = (random(0, g.input().len()), random(1, g.weight_len()), random(2, oc));
+    Ok((g, Pass::ALL.into_iter().find(|known| known.to_string() == pass).ok_or("no such pass")?))
+}
+
+/// A convolution of bfloat16 images.
+fn conv_bf16(spec: &[usize], pass: &str) -> Result<Cell, Box<dyn Error>> {
+    let (g, pass) = conv_pass(spec, pass)?;
+    let rounded =
+        |stream, len| AlignedVec::from_slice(&random(stream, len).iter().map(|&x| round(x)).collect::<Vec<_>>());
+    let (input, grad_output) = (rounded(0, g.input().len()), rounded(3, g.output().len()));
+    let (weight, bias) = (random(1, g.weight_len()), random(2, g.oc()));
+    let mut plan = Bf16ConvPlan::new(g, pass);
+    let algorithm = plan.algorithm();
+    let run: Box<dyn FnMut()> = match pass {
+        Pass::Forward => {
+            let mut output = AlignedVec::zeroed(g.output().len());
+            let activation = Activation::Linear;
+            Box::new(move || {
+                let arguments =
+                    Bf16Forward { input: &input, weight: &weight, bias: Some(&bias), activation, output: &mut output };
+                plan.forward(arguments).expect(LENGTHS);
+            })
+        }
+        Pass::GradInput => {
+            let mut grad_input = AlignedVec::zeroed(g.input().len());
+            Box::new(move || {
+                let arguments =
+                    Bf16GradInput { grad_output: &grad_output, weight: &weight, grad_input: &mut grad_input };
+                plan.grad_input(arguments).expect(LENGTHS);
+            })
+        }
+        Pass::GradWeight => {
+            let mut grad_weight = AlignedVec::zeroed(g.weight_len());
+            Box::new(move || {
+                let arguments =
+                    Bf16GradWeight { input: &input, grad_output: &grad_output, grad_weight: &mut grad_weight };
+                plan.grad_weight(arguments).expect(LENGTHS);
+            })
+        }
+    };
+    Ok((algorithm, run))
+}
+
+fn conv(spec: &[usize], pass: &str) -> Result<Cell, Box<dyn Error>> {
+    let (g, pass) = conv_pass(spec, pass)?;
+    let (input, weight, bias) = (random(0, g.input().len()), random(1, g.weight_len()), random(2, g.oc()));
     let grad_output = random(3, g.output().len());
-    let pass = Pass::ALL.into_iter().find(|known| known.to_string() == pass).ok_or("no such pass")?;
     let mut plan = ConvPlan::new(g, pass);
     let algorithm = plan.algorithm();
     let run: Box<dyn FnMut()> = match pass {

@@ -38,7 +38,7 @@ def name(op, spec):
     if op == "model":
         return f"the network, batch {spec[0]}"
     n, h, w, c = spec[:4]
-    if op == "conv":
+    if op.startswith("conv"):
         oc, k, stride, pad, groups = spec[4:]
         kind = "depthwise" if groups == c and groups > 1 else f"->{oc}"
         return f"{n}x{h}x{w}x{c}{kind} {k}x{k}" + (f" s{stride}" if stride > 1 else "") + f" p{pad}"

@@ -1,13 +1,14 @@
 """Times of single layers, StampNet beside PyTorch (oneDNN), in turn, in one run.
 
-Run:  benches/peers/compare [--threads 1,2] [--batch own,1] [--rounds 5] [--seconds 0.1] [--only TEXT] [--record]
+Run:  benches/peers/compare [--threads 1,2] [--batch own,1] [--precision float32] [--rounds 5] [--seconds 0.1] [--only TEXT]
+                            [--record]
 
 Every cell (layer, batch, pass, thread count) is timed in rounds: StampNet, PyTorch in NCHW, PyTorch in channels_last, and
 again. A figure is the median of the rounds' medians; PyTorch's is that of its faster layout. Both sides are pinned to the
 same cores, and PyTorch's allocator is told to keep its memory: glibc would otherwise hand large buffers back to the kernel
 at each call, which can cost PyTorch two thirds of its speed. A ratio is StampNet's time over PyTorch's: below 1 is ahead.
 "of peak" is the share of the measured peak of multiply-adds, counting those of the definition: algorithms that need fewer
-can be above 100 %.
+can be above 100 %. With `--precision bfloat16`, convolutions alone are timed, and the share is still that of float32's peak.
 """
 
 import argparse
@@ -24,6 +25,7 @@ def parse_args():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--threads", default="1,2", help="thread counts, with commas between")
     p.add_argument("--batch", default="own,1", help="batch sizes, with commas between; 'own' is that of the list")
+    p.add_argument("--precision", default="float32", choices=["float32", "bfloat16"], help="of images; PyTorch's weights too")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=0.1, help="of one measurement")
     p.add_argument("--only", default="", help="only cells whose name contains this")
@@ -37,6 +39,7 @@ if not KEEP_HEAP.keys() <= os.environ.keys():
 
 import torch
 
+DTYPE = getattr(torch, args.precision)
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
 
@@ -65,9 +68,9 @@ def median_ms(call):
 
 def torch_conv(spec, name_of_pass, layout):
     n, h, w, c, oc, k, stride, pad, groups = spec
-    x = torch.randn(n, c, h, w).contiguous(memory_format=layout)
-    f = torch.randn(oc, c // groups, k, k).contiguous(memory_format=layout)
-    b = torch.randn(oc)
+    x = torch.randn(n, c, h, w).to(DTYPE).contiguous(memory_format=layout)
+    f = torch.randn(oc, c // groups, k, k).to(DTYPE).contiguous(memory_format=layout)
+    b = torch.randn(oc).to(DTYPE)
     conf = ([stride] * 2, [pad] * 2, [1, 1], False, [0, 0], groups)
     forward = lambda: torch.ops.aten.convolution(x, f, b, *conf)
     if name_of_pass == "forward":
@@ -98,8 +101,9 @@ def cells(batch):
     for spec in CONVS:
         spec = spec if batch == "own" else (int(batch), *spec[1:])
         for name_of_pass in ("forward", "grad_input", "grad_weight"):
-            yield "conv", spec, name_of_pass, lambda layout, s=spec, p=name_of_pass: torch_conv(s, p, layout)
-    for spec in POOLS:
+            op = "conv" if DTYPE == torch.float32 else "conv_bf16"
+            yield op, spec, name_of_pass, lambda layout, s=spec, p=name_of_pass: torch_conv(s, p, layout)
+    for spec in POOLS if DTYPE == torch.float32 else []:
         spec = spec if batch == "own" else (int(batch), *spec[1:])
         for op in ("max_pool", "avg_pool"):
             for name_of_pass in ("forward", "backward"):
@@ -130,7 +134,7 @@ def measure(threads, op, spec, name_of_pass, calls):
         "torch_layout": best, "ratio": round(median["stampnet"] / median[best], 4),
         "rounds": {who: [round(t, 4) for t in ms] for who, ms in times.items()},
     }
-    if op == "conv":
+    if op.startswith("conv"):
         line["of_peak"] = round(gflop(spec) / median["stampnet"] * 1e3 / threads.peak, 4)
     return line
 
@@ -212,7 +216,7 @@ def main():
     if args.record and lines:
         peaks = {threads.count: threads.peak for threads in all_threads}
         facts = {"torch": torch.__version__, "peak_gflops": peaks, "summary": summary(lines), "cells": lines}
-        write_record("layers", facts)
+        write_record("layers" if DTYPE == torch.float32 else "layers-bf16", facts)
 
 
 if __name__ == "__main__":

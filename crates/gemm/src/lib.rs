@@ -1,6 +1,6 @@
 //! Matrix product for dense layers and im2col.
 //!
-//! `C = A B` or `C += A B` in `f32`, over strided matrices, so that a transpose is a swap of strides.
+//! `C = A B` or `C += A B` in `f32`, over strided matrices, so that a transpose is a swap of strides; and [`bf16`].
 //!
 //! ```
 //! use stampnet_gemm::{Matrix, MatrixMut, gemm};

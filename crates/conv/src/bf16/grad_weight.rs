@@ -17,12 +17,12 @@
 
 use half::bf16;
 use rayon::prelude::*;
-use stampnet_gemm::bf16::{Grid, Strip, Terms, strip_width};
+use stampnet_gemm::bf16::{Grid, Strip, Terms, strip_width, transpose};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::bf16::Bf16Unit;
 
 use super::Bf16GradWeight;
-use super::windows::{Layout, ValueTiles, transpose};
+use super::windows::{Layout, ValueTiles};
 use crate::parts::Parts;
 use crate::scratch;
 
@@ -162,7 +162,7 @@ impl<'a> Cut<'a> {
             let windows = &source.windows[tile * self.tiles.len * value_len..][..self.tiles.len * value_len];
             let row = layout.window_row(used.start, tap);
             let rows = [row, layout.window_rows(), used.start - layout.rows.start, used.len()];
-            self.unit.multiply(self.strip(layout, rows, [windows, gradient], sums));
+            self.strip(layout, rows, [windows, gradient], sums).sum(self.unit);
         }
     }
 

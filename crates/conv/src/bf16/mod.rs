@@ -5,12 +5,10 @@
 //! [`Bf16Unit`](stampnet_simd::bf16::Bf16Unit)'s matter.
 //!
 //! - `product`: the forward pass and the input's gradient, as correlations of padded samples,
-//! - `finish`: what follows the sums: bias, activation, pooling, rounding,
 //! - `grad_weight`, `windows`: the weight's gradient and the layout that it reads,
 //! - `pad`: padded copies,
 //! - `widened`: other geometries, by the float32 algorithms on the same rounded numbers.
 
-mod finish;
 mod grad_weight;
 mod pad;
 mod plan;

@@ -11,11 +11,10 @@ use std::ops::Range;
 
 use half::bf16;
 use rayon::prelude::*;
-use stampnet_gemm::bf16::{Columns, Grid, Strip, Terms, packed_len, strip_width};
+use stampnet_gemm::bf16::{Columns, Finish, Grid, Strip, Terms, packed_len, strip_width};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::bf16::Bf16Unit;
 
-use super::finish::Finish;
 use super::pad::EvenPart;
 use crate::direct::pack::TapOrder;
 use crate::direct::pad::PaddedPart;
@@ -261,22 +260,23 @@ impl Product {
         let first = block.first;
         let width = strip_width(self.target_channels, first, self.unit.lanes());
         let (target_row, channels) = (self.w.target * self.target_channels, width.min(self.target_channels - first));
-        self.unit.multiply(self.strip(source, cell, place, Block { sums: &mut *block.sums, ..block }));
+        self.strip(source, cell, place, Block { sums: &mut *block.sums, ..block }).sum(self.unit);
         let row = place.sample * part.span.rows + place.y * self.h.phases + cell.a[0];
-        self.unit.run(Finish {
+        let finish = Finish {
             size: place.size,
             sums: block.sums,
             width,
             channels,
             bias: part.bias.map(|bias| &bias[first..first + channels]),
-            activation: part.activation,
+            relu: part.activation == Activation::Relu,
             output: part.target,
             pixels: Grid {
                 origin: row * target_row + cell.a[1] * self.target_channels + first,
                 row: self.h.phases * target_row,
                 column: self.w.phases * self.target_channels,
             },
-        });
+        };
+        finish.store(self.unit);
     }
     /// The sums of a block.
     fn strip<'a>(

@@ -12,7 +12,11 @@ use crate::{ConvPlan, Forward, GradInput, GradWeight, Pass};
 /// Numbers that one task converts.
 const PART: usize = 1 << 14;
 
-/// A float32 plan, and its operands and result in float32.
+/// Numbers of an image that are taken at a time, so that they stay in a cache between the conversions.
+const PIECE: usize = 1 << 18;
+
+/// A float32 plan, and its operands and result in float32. The forward pass and the input's gradient take some samples at a
+/// time.
 #[derive(Clone, Debug)]
 pub(super) struct Widened {
     plan: ConvPlan,
@@ -25,6 +29,12 @@ pub(super) struct Widened {
 impl Widened {
     pub(super) fn new(g: ConvGeometry, pass: Pass, unit: Bf16Unit) -> Self {
         let weight = if pass == Pass::GradWeight { 0 } else { g.weight_len() };
+        let most = PIECE / g.input().sample_len().max(g.output().sample_len());
+        let samples = (1..=most.clamp(1, g.n())).rev().find(|samples| g.n().is_multiple_of(*samples)).unwrap_or(1);
+        let g = match pass {
+            Pass::GradWeight => g,
+            _ => g.with_batch(samples).expect("a part of a batch is a batch"),
+        };
         Self {
             plan: ConvPlan::plain(g, pass, unit.level()),
             unit,
@@ -41,24 +51,28 @@ impl Widened {
 
     /// The plan has checked all lengths.
     pub(super) fn forward(&mut self, arguments: Bf16Forward<'_>) {
-        let Bf16Forward { input, weight, bias, activation, output } = arguments;
-        widen(self.unit, input, &mut self.input);
+        let Bf16Forward { input: images, weight, bias, activation, output: results } = arguments;
         round_weights(self.unit, weight, &mut self.weight);
-        let Self { input, weight, output: sums, plan, .. } = self;
-        let arguments = Forward { input, weight, bias, activation, output: sums };
-        plan.forward(arguments).expect("the plan's arrays have its lengths");
-        narrow(self.unit, sums, output);
+        let Self { input, weight, output, plan, unit } = self;
+        for (image, result) in images.chunks(input.len()).zip(results.chunks_mut(output.len())) {
+            widen(*unit, image, input);
+            let arguments = Forward { input, weight, bias, activation, output };
+            plan.forward(arguments).expect(LENGTHS);
+            narrow(*unit, output, result);
+        }
     }
 
     /// The plan has checked all lengths.
     pub(super) fn grad_input(&mut self, arguments: Bf16GradInput<'_>) {
-        let Bf16GradInput { grad_output, weight, grad_input } = arguments;
-        widen(self.unit, grad_output, &mut self.output);
+        let Bf16GradInput { grad_output: grads, weight, grad_input: results } = arguments;
         round_weights(self.unit, weight, &mut self.weight);
-        let Self { input: sums, weight, output, plan, .. } = self;
-        let arguments = GradInput { grad_output: output, weight, grad_input: sums };
-        plan.grad_input(arguments).expect("the plan's arrays have its lengths");
-        narrow(self.unit, sums, grad_input);
+        let Self { input: grad_input, weight, output: grad_output, plan, unit } = self;
+        for (grad, result) in grads.chunks(grad_output.len()).zip(results.chunks_mut(grad_input.len())) {
+            widen(*unit, grad, grad_output);
+            let arguments = GradInput { grad_output, weight, grad_input };
+            plan.grad_input(arguments).expect(LENGTHS);
+            narrow(*unit, grad_input, result);
+        }
     }
 
     /// The plan has checked all lengths.
@@ -67,9 +81,11 @@ impl Widened {
         widen(self.unit, input, &mut self.input);
         widen(self.unit, grad_output, &mut self.output);
         let arguments = GradWeight { input: &self.input, grad_output: &self.output, grad_weight };
-        self.plan.grad_weight(arguments).expect("the plan's arrays have its lengths");
+        self.plan.grad_weight(arguments).expect(LENGTHS);
     }
 }
+
+const LENGTHS: &str = "the plan's arrays have its lengths";
 
 /// What a conversion does.
 enum Convert<'a> {

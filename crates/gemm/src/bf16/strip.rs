@@ -23,7 +23,7 @@
 
 use half::bf16;
 use stampnet_simd::Simd;
-use stampnet_simd::bf16::{Bf16Product, Bf16Simd, Sums, Tiles};
+use stampnet_simd::bf16::{Bf16Product, Bf16Simd, Bf16Unit, Sums, Tiles};
 
 use super::tiles;
 
@@ -84,7 +84,7 @@ pub struct Grid {
     pub column: usize,
 }
 
-/// Sums of products of bfloat16, to be run by `Bf16Unit::multiply`.
+/// Sums of products of bfloat16.
 pub struct Strip<'a> {
     /// Rows and columns of sums.
     pub size: [usize; 2],
@@ -105,6 +105,14 @@ pub struct Strip<'a> {
 }
 
 impl Strip<'_> {
+    /// Sums on `unit`. Compiled here once, however many crates call it.
+    ///
+    /// # Panics
+    /// If the width is neither one nor two vectors of the unit, or a slice ends before its last element.
+    pub fn sum(self, unit: Bf16Unit) {
+        unit.multiply(self);
+    }
+
     /// The bounds of every access.
     #[inline(always)]
     fn check(&self, lanes: usize) {

@@ -1,30 +1,29 @@
 //! What follows the sums of a strip while they are in the first-level cache.
 
 use half::bf16;
-use stampnet_gemm::bf16::Grid;
 use stampnet_simd::Simd;
-use stampnet_simd::bf16::{Bf16Kernel, Bf16Simd};
+use stampnet_simd::bf16::{Bf16Kernel, Bf16Simd, Bf16Unit};
 
-use crate::Activation;
+use super::Grid;
 
 /// Adds the bias to each sum, applies the activation, rounds and stores.
-pub(super) struct Finish<'a> {
+pub struct Finish<'a> {
     /// Rows and columns of pixels.
-    pub(super) size: [usize; 2],
+    pub size: [usize; 2],
     /// `[rows][columns][width]`.
-    pub(super) sums: &'a [f32],
+    pub sums: &'a [f32],
     /// Sums of a pixel, in whole vectors.
-    pub(super) width: usize,
+    pub width: usize,
     /// Those that are stored.
-    pub(super) channels: usize,
+    pub channels: usize,
     /// `[channels]`.
-    pub(super) bias: Option<&'a [f32]>,
-    /// Applied to each sum.
-    pub(super) activation: Activation,
+    pub bias: Option<&'a [f32]>,
+    /// Whether negative sums become zero; a NaN stays a NaN.
+    pub relu: bool,
     /// Where they go.
-    pub(super) output: &'a mut [bf16],
+    pub output: &'a mut [bf16],
     /// How the pixels lie there.
-    pub(super) pixels: Grid,
+    pub pixels: Grid,
 }
 
 impl Bf16Kernel for Finish<'_> {
@@ -55,6 +54,14 @@ impl Bf16Kernel for Finish<'_> {
 }
 
 impl Finish<'_> {
+    /// Finishes with the vectors of `unit`.
+    ///
+    /// # Panics
+    /// If a slice has the wrong length.
+    pub fn store(self, unit: Bf16Unit) {
+        unit.run(self);
+    }
+
     /// `N` vectors of channels from `start`, the last of which may be partial, of all pixels.
     ///
     /// # Safety
@@ -78,7 +85,7 @@ impl Finish<'_> {
                 for x in 0..columns {
                     for (n, &bias) in biases.iter().enumerate() {
                         let mut sum = s.add(s.load(sums.add(x * self.width + n * step)), bias);
-                        if self.activation == Activation::Relu {
+                        if self.relu {
                             sum = s.max(s.splat(0.0), sum);
                         }
                         let lanes = if n + 1 < N { step } else { last };
