@@ -32,7 +32,7 @@ def parse_args():
     p.add_argument("--seconds", type=float, default=0.1, help="of one measurement")
     p.add_argument("--only", default="", help="only cells whose name contains this")
     p.add_argument("--peers", default=",".join(PEERS), help="with commas between")
-    p.add_argument("--record", action="store_true", help="write benches/record/DATE-rust-COMMIT.json")
+    p.add_argument("--record", action="store_true", help="write benches/record/DATE-rust-THREADS-COMMIT.json")
     return p.parse_args()
 
 
@@ -126,7 +126,8 @@ def main():
     for group, mean in means.items():
         print(f"  {group}: {mean:.3f}")
     if args.record and lines:
-        write_record("rust", {"versions": versions(), "geometric_mean": means, "cells": lines})
+        facts = {"versions": versions(), "geometric_mean": means, "cells": lines}
+        write_record(f"rust-{args.threads.replace(',', '+')}-threads", facts)
 
 
 if __name__ == "__main__":
