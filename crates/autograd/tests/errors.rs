@@ -92,6 +92,25 @@ const OPERATIONS: &[(&str, Refused)] = &[
         let x = case.var(&[1, 3, 4, 2]);
         case.tape.upsample2d(x, (0, 1).into(), Interpolation::Nearest)
     }),
+    ("normalize_rows: an average needs at least one element; received the shape (2, 0)", |case| {
+        let x = case.var(&[2, 0]);
+        case.tape.normalize_rows(x, 1e-3)
+    }),
+    ("normalize_rows: the epsilon must be finite and not negative; received -1", |case| {
+        let x = case.var(&[2, 3]);
+        case.tape.normalize_rows(x, -1.0)
+    }),
+    (
+        "scale_shift: beta must have the shape (3,), one number for each entry of the last axis of x; received (2,)",
+        |case| {
+            let (x, beta) = (case.var(&[2, 3]), case.var(&[2]));
+            case.tape.scale_shift(x, None, Some(beta))
+        },
+    ),
+    ("gaussian_noise: the stddev must be finite and not negative; received -0.5", |case| {
+        let x = case.var(&[2, 3]);
+        case.tape.gaussian_noise(x, -0.5, 0)
+    }),
     ("permute: the new order must name each axis once, from 0; received [0, 2] for the shape (2, 3)", |case| {
         let x = case.var(&[2, 3]);
         case.tape.permute(x, &[0, 2])

@@ -74,6 +74,23 @@ proptest! {
     }
 
     #[test]
+    fn rows_and_columns(outer in prop::collection::vec(1..=4_usize, 0..=3), columns in 4..=9_usize, seed: u64) {
+        let x = random(&[&outer[..], &[columns]].concat(), seed);
+        check_one(x.clone(), |tape, x| tape.normalize_rows(x, 0.1))?;
+        let (gamma, beta) = (random(&[columns], seed ^ 1), random(&[columns], seed ^ 2));
+        check(&[x.clone(), gamma.clone(), beta.clone()], |tape, v| tape.scale_shift(v[0], Some(v[1]), Some(v[2])))?;
+        check(&[x.clone(), gamma], |tape, v| tape.scale_shift(v[0], Some(v[1]), None))?;
+        check(&[x.clone(), beta], |tape, v| tape.scale_shift(v[0], None, Some(v[1])))?;
+        check_one(x.clone(), |tape, x| tape.gaussian_noise(x, 0.3, 7))?;
+        check_one(x, |tape, x| {
+            let positive = tape.mul(x, x)?;
+            let positive = tape.affine(positive, 2.0, 1.0)?;
+            let root = tape.sqrt(positive)?;
+            tape.reciprocal(root)
+        })?;
+    }
+
+    #[test]
     fn softmax(dims in dims(), seed: u64) {
         check_one(random(&dims, seed), Tape::softmax)?;
     }

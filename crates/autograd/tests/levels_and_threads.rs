@@ -66,6 +66,12 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Build)> {
         ("upsample2d", vec![x()], |t, v| t.upsample2d(v[0], (2, 3).into(), Interpolation::Bilinear)),
         ("adaptive_avg_pool2d", vec![x()], |t, v| t.adaptive_avg_pool2d(v[0], (50, 30).into())),
         ("adaptive_max_pool2d", vec![x()], |t, v| t.adaptive_max_pool2d(v[0], (50, 30).into())),
+        ("affine", vec![x()], |t, v| t.affine(v[0], 3.0, 1.0)),
+        ("normalize_rows", vec![x()], |t, v| t.normalize_rows(v[0], 1e-3)),
+        ("scale_shift", vec![x(), random(&[7], 2), random(&[7], 3)], |t, v| {
+            t.scale_shift(v[0], Some(v[1]), Some(v[2]))
+        }),
+        ("gaussian_noise", vec![x()], |t, v| t.gaussian_noise(v[0], 0.4, 5)),
         ("permute", vec![x()], |t, v| t.permute(v[0], &[3, 0, 2, 1])),
         ("stack_depth", vec![random(&[1, 5, 83, 71, 4], 1)], |t, v| {
             let (kernel, stride, dilation, padding, groups) = (3, 1, 1, AxisPadding::Same, 2);

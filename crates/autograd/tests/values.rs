@@ -431,3 +431,21 @@ fn values_without_elements_pass_through() {
     assert_eq!(results.value, [bias.data(), bias.data()].concat());
     assert_eq!(run(&[flat, tensor(&[0, 2], &[])], |tape, v| tape.matmul(v[0], v[1])).value, [0.0; 4]);
 }
+
+#[test]
+fn noise_has_its_deviation_and_follows_the_step() {
+    let mut tape = Tape::with_seed(Mode::Training, 7);
+    let x = tape.input(Tensor::from_vec([40_000], vec![1.0; 40_000]).unwrap());
+    let y = tape.gaussian_noise(x, 0.5, 3).unwrap();
+    let first = tape.value(y).data().to_vec();
+    let (n, numbers) = (first.len() as f64, first.iter().map(|&y| f64::from(y)));
+    let mean = numbers.clone().sum::<f64>() / n;
+    let variance = numbers.map(|y| (y - 1.0).powi(2)).sum::<f64>() / n;
+    // Five standard errors.
+    assert!((mean - 1.0).abs() < 5.0 * 0.5 / n.sqrt(), "{mean}");
+    assert!((variance / 0.25 - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "{variance}");
+    tape.replay(1);
+    assert_ne!(tape.value(y).data(), first, "another step, other noise");
+    tape.replay(0);
+    assert_eq!(tape.value(y).data(), first);
+}

@@ -104,6 +104,14 @@ pub enum LayerError {
         /// What was asked for.
         received: Padding,
     },
+    /// Statistics for another number of features.
+    #[error("mean and variance must be one number, or one for each of {features} features; received {received}")]
+    Statistics {
+        /// The features of a sample.
+        features: usize,
+        /// The numbers.
+        received: usize,
+    },
     /// An order of axes that is none.
     #[error(
         "dims must name each axis of the input once, from 1; received {dims:?} for an input with {rank} axes beside the batch"

@@ -1,4 +1,4 @@
-//! Multiplication by a constant.
+//! Multiplication by a constant, and addition of one.
 
 use super::pointwise::Function;
 use crate::{AutogradError, Tape, Var};
@@ -10,6 +10,14 @@ impl Tape {
     /// None today; as every operation.
     pub fn scale(&mut self, x: Var, factor: f32) -> Result<Var, AutogradError> {
         self.pointwise(Scale(factor), x)
+    }
+
+    /// `factor * x + offset`, where both are constants.
+    ///
+    /// # Errors
+    /// None today; as every operation.
+    pub fn affine(&mut self, x: Var, factor: f32, offset: f32) -> Result<Var, AutogradError> {
+        self.pointwise(Affine { factor, offset }, x)
     }
 }
 
@@ -27,5 +35,25 @@ impl Function for Scale {
     #[inline(always)]
     fn slope(self, _: f32, _: f32) -> f32 {
         self.0
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Affine {
+    factor: f32,
+    offset: f32,
+}
+
+impl Function for Affine {
+    const NAME: &'static str = "affine";
+
+    #[inline(always)]
+    fn value(self, x: f32) -> f32 {
+        self.factor * x + self.offset
+    }
+
+    #[inline(always)]
+    fn slope(self, _: f32, _: f32) -> f32 {
+        self.factor
     }
 }

@@ -4,14 +4,12 @@ use serde_json::{Map, Value};
 use stampnet_autograd::{BatchNorm, Tape, Var};
 use stampnet_tensor::Shape;
 
+use super::axes::{Axes, record_along_last};
+use super::weight_options::{self, BETA, GAMMA, WeightOptions};
 use crate::config::{Config, ConfigError, ConfigValue, Fixed, entries};
 use crate::{Built, Call, Initializer, Layer, LayerError, WeightSpec};
 
 const FIXED: &[(&str, Fixed)] = &[
-    ("beta_regularizer", Fixed::Null),
-    ("gamma_regularizer", Fixed::Null),
-    ("beta_constraint", Fixed::Null),
-    ("gamma_constraint", Fixed::Null),
     ("synchronized", Fixed::Bool(false)),
     ("renorm", Fixed::Bool(false)),
     ("renorm_clipping", Fixed::Null),
@@ -30,7 +28,7 @@ const FIXED: &[(&str, Fixed)] = &[
 ///
 /// Argument names and defaults are those of
 /// [Keras](https://keras.io/api/layers/normalization_layers/batch_normalization/): momentum 0.99, epsilon 0.001. The axis is
-/// the last one.
+/// the last one unless another is given.
 ///
 /// ```
 /// use stampnet_nn::Layer;
@@ -44,12 +42,13 @@ const FIXED: &[(&str, Fixed)] = &[
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchNormalization {
+    axis: i64,
     momentum: f64,
     epsilon: f64,
     center: bool,
     scale: bool,
-    beta_initializer: Initializer,
-    gamma_initializer: Initializer,
+    beta: WeightOptions,
+    gamma: WeightOptions,
     moving_mean_initializer: Initializer,
     moving_variance_initializer: Initializer,
 }
@@ -64,15 +63,23 @@ impl BatchNormalization {
     /// The layer with Keras's defaults.
     pub const fn new() -> Self {
         Self {
+            axis: -1,
             momentum: 0.99,
             epsilon: 1e-3,
             center: true,
             scale: true,
-            beta_initializer: Initializer::Zeros,
-            gamma_initializer: Initializer::Ones,
+            beta: WeightOptions::new(Initializer::Zeros),
+            gamma: WeightOptions::new(Initializer::Ones),
             moving_mean_initializer: Initializer::Zeros,
             moving_variance_initializer: Initializer::Ones,
         }
+    }
+
+    /// Sets the axis of the channels. It counts the batch as axis 0, a negative one from the end; -1 by default.
+    #[must_use]
+    pub const fn axis(mut self, axis: i64) -> Self {
+        self.axis = axis;
+        self
     }
 
     /// Sets the share of the old moving statistics that a step keeps, from 0 to 1.
@@ -103,15 +110,20 @@ impl BatchNormalization {
         self
     }
 
+    /// The axis of the channels in samples with `rank` axes.
+    fn resolve(&self, rank: usize) -> Result<usize, LayerError> {
+        Ok(Axes::One(self.axis).resolve(rank)?[0])
+    }
+
     pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
         let mut layer = Self::new();
-        config.optional("axis", &mut Axis)?;
+        config.optional("axis", &mut layer.axis)?;
         config.optional("momentum", &mut layer.momentum)?;
         config.optional("epsilon", &mut layer.epsilon)?;
         config.optional("center", &mut layer.center)?;
         config.optional("scale", &mut layer.scale)?;
-        config.optional("beta_initializer", &mut layer.beta_initializer)?;
-        config.optional("gamma_initializer", &mut layer.gamma_initializer)?;
+        layer.beta.read(config, BETA)?;
+        layer.gamma.read(config, GAMMA)?;
         config.optional("moving_mean_initializer", &mut layer.moving_mean_initializer)?;
         config.optional("moving_variance_initializer", &mut layer.moving_variance_initializer)?;
         config.only(FIXED)?;
@@ -126,23 +138,20 @@ impl Layer for BatchNormalization {
 
     fn config(&self) -> Map<String, Value> {
         let own = [
-            ("axis", Axis.write()),
+            ("axis", self.axis.write()),
             ("momentum", self.momentum.write()),
             ("epsilon", self.epsilon.write()),
             ("center", self.center.write()),
             ("scale", self.scale.write()),
-            ("beta_initializer", self.beta_initializer.write()),
-            ("gamma_initializer", self.gamma_initializer.write()),
             ("moving_mean_initializer", self.moving_mean_initializer.write()),
             ("moving_variance_initializer", self.moving_variance_initializer.write()),
         ];
-        entries(own, FIXED)
+        let weights = weight_options::write(&[(BETA, &self.beta), (GAMMA, &self.gamma)]);
+        entries(own.into_iter().chain(weights), FIXED)
     }
 
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
-        let Some(&c) = input.dims().last() else {
-            return Err(LayerError::Rank { expected: "(None, .., channels)", received: input.into() });
-        };
+        let c = input[self.resolve(input.rank())?];
         for (argument, received, expected, is_valid) in [
             ("momentum", self.momentum, "from 0 to 1", (0.0..=1.0).contains(&self.momentum)),
             ("epsilon", self.epsilon, "above 0", self.epsilon > 0.0 && self.epsilon.is_finite()),
@@ -153,10 +162,10 @@ impl Layer for BatchNormalization {
         }
         let mut weights = Vec::new();
         if self.scale {
-            weights.push(WeightSpec::new("gamma", &[c], self.gamma_initializer)?);
+            weights.push(self.gamma.spec("gamma", &[c])?);
         }
         if self.center {
-            weights.push(WeightSpec::new("beta", &[c], self.beta_initializer)?);
+            weights.push(self.beta.spec("beta", &[c])?);
         }
         weights.push(WeightSpec::new("moving_mean", &[c], self.moving_mean_initializer)?.state());
         weights.push(WeightSpec::new("moving_variance", &[c], self.moving_variance_initializer)?.state());
@@ -175,22 +184,12 @@ impl Layer for BatchNormalization {
             epsilon: self.epsilon as f32,
         };
         // Frozen, the layer is what it is in inference, as in Keras.
-        Ok(if call.trainable { tape.batch_norm(call.x, norm)? } else { tape.fixed_batch_norm(call.x, norm)? })
-    }
-}
-
-/// The axis in a config: the last one.
-struct Axis;
-
-impl ConfigValue for Axis {
-    const EXPECTED: &'static str = "-1 (the channels, which come last)";
-
-    fn read(value: &Value) -> Option<Self> {
-        // Keras writes the axis as it was given; 3 is the last one of a batch of images.
-        value.as_i64().filter(|axis| [-1, 3].contains(axis)).map(|_| Self)
-    }
-
-    fn write(&self) -> Value {
-        (-1).into()
+        let record = if call.trainable { Tape::batch_norm } else { Tape::fixed_batch_norm };
+        let rank = tape.shape(call.x).rank() - 1;
+        let axis = self.resolve(rank)?;
+        if axis + 1 == rank {
+            return Ok(record(tape, call.x, norm)?);
+        }
+        record_along_last(tape, call.x, &[axis], |tape, rows| record(tape, rows, norm))
     }
 }

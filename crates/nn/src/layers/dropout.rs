@@ -57,18 +57,20 @@ impl Layer for Dropout {
     }
 
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
-        // As a float32 it must be below 1 too: what is kept is divided by 1 - rate.
-        if !(0.0..1.0).contains(&(self.rate as f32)) {
-            return Err(LayerError::Range {
-                argument: "rate",
-                expected: "at least 0 and below 1",
-                received: self.rate,
-            });
-        }
+        check_rate(self.rate)?;
         Built::stateless(&input)
     }
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         Ok(tape.dropout(call.x, self.rate as f32, call.position)?)
     }
+}
+
+/// Refuses a rate outside `[0, 1)`.
+pub(super) fn check_rate(rate: f64) -> Result<(), LayerError> {
+    // As a float32 it must be below 1 too: what is kept is divided by 1 - rate.
+    if (0.0..1.0).contains(&(rate as f32)) {
+        return Ok(());
+    }
+    Err(LayerError::Range { argument: "rate", expected: "at least 0 and below 1", received: rate })
 }

@@ -24,12 +24,15 @@ mod depthwise_conv2d;
 mod dropout;
 mod elu;
 mod flatten;
+mod gaussian_noise;
 mod global_average_pooling1d;
 mod global_average_pooling2d;
 mod global_average_pooling3d;
 mod global_max_pooling1d;
 mod global_max_pooling2d;
 mod global_max_pooling3d;
+mod group_normalization;
+mod layer_normalization;
 mod leaky_relu;
 mod margins;
 mod max_pooling1d;
@@ -38,14 +41,17 @@ mod max_pooling3d;
 mod maximum;
 mod merge;
 mod multiply;
+mod normalization;
 mod permute;
 mod pool;
 mod relu;
+mod rescaling;
 mod reshape;
 mod separable_conv1d;
 mod separable_conv2d;
 mod shape;
 mod softmax;
+mod spatial_dropout2d;
 mod up_sampling2d;
 mod weight_options;
 mod zero_padding2d;
@@ -75,12 +81,15 @@ pub use depthwise_conv2d::DepthwiseConv2D;
 pub use dropout::Dropout;
 pub use elu::ELU;
 pub use flatten::Flatten;
+pub use gaussian_noise::GaussianNoise;
 pub use global_average_pooling1d::GlobalAveragePooling1D;
 pub use global_average_pooling2d::GlobalAveragePooling2D;
 pub use global_average_pooling3d::GlobalAveragePooling3D;
 pub use global_max_pooling1d::GlobalMaxPooling1D;
 pub use global_max_pooling2d::GlobalMaxPooling2D;
 pub use global_max_pooling3d::GlobalMaxPooling3D;
+pub use group_normalization::GroupNormalization;
+pub use layer_normalization::LayerNormalization;
 pub use leaky_relu::LeakyReLU;
 pub use margins::Sides;
 pub use max_pooling1d::MaxPooling1D;
@@ -88,13 +97,16 @@ pub use max_pooling2d::MaxPooling2D;
 pub use max_pooling3d::MaxPooling3D;
 pub use maximum::Maximum;
 pub use multiply::Multiply;
+pub use normalization::Normalization;
 pub use permute::Permute;
 pub use pool::{AdaptivePool, GlobalPool, Pool};
 pub use relu::ReLU;
+pub use rescaling::Rescaling;
 pub use reshape::Reshape;
 pub use separable_conv1d::SeparableConv1D;
 pub use separable_conv2d::SeparableConv2D;
 pub use softmax::Softmax;
+pub use spatial_dropout2d::SpatialDropout2D;
 pub use up_sampling2d::UpSampling2D;
 pub use zero_padding2d::ZeroPadding2D;
 
@@ -129,24 +141,30 @@ const REGISTRY: &[(&str, Constructor)] = &[
     ("Dropout", |config| shared(Dropout::from_config(config))),
     ("ELU", |config| shared(ELU::from_config(config))),
     ("Flatten", |config| shared(Flatten::from_config(config))),
+    ("GaussianNoise", |config| shared(GaussianNoise::from_config(config))),
     ("GlobalAveragePooling1D", |config| shared(GlobalAveragePooling1D::from_config(config))),
     ("GlobalAveragePooling2D", |config| shared(GlobalAveragePooling2D::from_config(config))),
     ("GlobalAveragePooling3D", |config| shared(GlobalAveragePooling3D::from_config(config))),
     ("GlobalMaxPooling1D", |config| shared(GlobalMaxPooling1D::from_config(config))),
     ("GlobalMaxPooling2D", |config| shared(GlobalMaxPooling2D::from_config(config))),
     ("GlobalMaxPooling3D", |config| shared(GlobalMaxPooling3D::from_config(config))),
+    ("GroupNormalization", |config| shared(GroupNormalization::from_config(config))),
+    ("LayerNormalization", |config| shared(LayerNormalization::from_config(config))),
     ("LeakyReLU", |config| shared(LeakyReLU::from_config(config))),
     ("MaxPooling1D", |config| shared(MaxPooling1D::from_config(config))),
     ("MaxPooling2D", |config| shared(MaxPooling2D::from_config(config))),
     ("MaxPooling3D", |config| shared(MaxPooling3D::from_config(config))),
     ("Maximum", |config| shared(Maximum::from_config(config))),
     ("Multiply", |config| shared(Multiply::from_config(config))),
+    ("Normalization", |config| shared(Normalization::from_config(config))),
     ("Permute", |config| shared(Permute::from_config(config))),
     ("ReLU", |config| shared(ReLU::from_config(config))),
+    ("Rescaling", |config| shared(Rescaling::from_config(config))),
     ("Reshape", |config| shared(Reshape::from_config(config))),
     ("SeparableConv1D", |config| shared(SeparableConv1D::from_config(config))),
     ("SeparableConv2D", |config| shared(SeparableConv2D::from_config(config))),
     ("Softmax", |config| shared(Softmax::from_config(config))),
+    ("SpatialDropout2D", |config| shared(SpatialDropout2D::from_config(config))),
     ("UpSampling2D", |config| shared(UpSampling2D::from_config(config))),
     ("ZeroPadding2D", |config| shared(ZeroPadding2D::from_config(config))),
 ];

@@ -30,6 +30,12 @@ pub(super) const KERNEL: Keys =
 pub(super) const BIAS: Keys =
     Keys { initializer: "bias_initializer", regularizer: "bias_regularizer", constraint: "bias_constraint" };
 
+pub(super) const GAMMA: Keys =
+    Keys { initializer: "gamma_initializer", regularizer: "gamma_regularizer", constraint: "gamma_constraint" };
+
+pub(super) const BETA: Keys =
+    Keys { initializer: "beta_initializer", regularizer: "beta_regularizer", constraint: "beta_constraint" };
+
 impl WeightOptions {
     /// A weight that begins as `initializer` says, free of penalties and bounds.
     pub(super) const fn new(initializer: Initializer) -> Self {

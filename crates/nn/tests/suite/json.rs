@@ -87,11 +87,6 @@ fn arguments_that_change_the_meaning_are_refused() {
             json!({"units": 3, "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}}),
             "layer (Dense): 'dtype' must be 'float32'; received \"mixed_float16\"",
         ),
-        (
-            "BatchNormalization",
-            json!({"axis": 1}),
-            "layer (BatchNormalization): 'axis' must be -1 (the channels, which come last); received 1",
-        ),
         ("Conv2d", json!({}), "layer: there is no layer class 'Conv2d'; did you mean 'Conv2D'?"),
     ] {
         assert_eq!(refusal(&model(class, &config)), expected);

@@ -5,7 +5,8 @@ use stampnet_data::{DataError, Dataset, TensorSet};
 use stampnet_geometry::Padding;
 use stampnet_nn::layers::{
     AdaptiveMaxPooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Conv3D, Cropping2D, Dense,
-    DepthwiseConv2D, Dropout, Flatten, LeakyReLU, MaxPooling2D, Permute, ReLU, Reshape, SeparableConv2D, UpSampling2D,
+    DepthwiseConv2D, Dropout, Flatten, GaussianNoise, GroupNormalization, LayerNormalization, LeakyReLU, MaxPooling2D,
+    Normalization, Permute, ReLU, Rescaling, Reshape, SeparableConv2D, SpatialDropout2D, UpSampling2D,
 };
 use stampnet_nn::{
     Activation, Adam, Constraint, DataFormat, EarlyStopping, FitOptions, Initializer, Loss, Model, Regularizer,
@@ -130,6 +131,37 @@ fn a_layer_that_cannot_take_its_input_is_named() {
         (
             image().add_named("leaky", LeakyReLU::new().negative_slope(f64::NAN)),
             "layer leaky (LeakyReLU), input (None, 26, 26, 6): negative_slope must be finite and not negative; received NaN",
+        ),
+        (
+            image().add(BatchNormalization::new().axis(4)),
+            "layer batch_normalization (BatchNormalization), input (None, 26, 26, 6): axis must name an axis of the input behind the \
+             batch, from -3 to -1 or from 1 to 3; received 4",
+        ),
+        (
+            image().add(GroupNormalization::new(4)),
+            "layer group_normalization (GroupNormalization), input (None, 26, 26, 6): groups must divide the input channels; \
+             received 6 channels and 4 groups",
+        ),
+        (
+            image().add(LayerNormalization::new().epsilon(-1.0)),
+            "layer layer_normalization (LayerNormalization), input (None, 26, 26, 6): epsilon must be above 0; received -1",
+        ),
+        (
+            image().add(SpatialDropout2D::new(1.5)),
+            "layer spatial_dropout2d (SpatialDropout2D), input (None, 26, 26, 6): rate must be at least 0 and below 1; received 1.5",
+        ),
+        (
+            image().add(GaussianNoise::new(-0.5)),
+            "layer gaussian_noise (GaussianNoise), input (None, 26, 26, 6): stddev must be finite and not negative; received -0.5",
+        ),
+        (
+            image().add(Rescaling::new(f64::INFINITY)),
+            "layer rescaling (Rescaling), input (None, 26, 26, 6): scale must be a finite number; received inf",
+        ),
+        (
+            image().add(Normalization::new().statistics([0.0; 4], [1.0; 4])),
+            "layer normalization (Normalization), input (None, 26, 26, 6): mean and variance must be one number, or one for each of 6 \
+             features; received 4",
         ),
         (
             image().add(Conv1D::new(4, 3)),
