@@ -1,6 +1,7 @@
 //! Penalties on large weights.
 
 use serde_json::{Value, json};
+use stampnet_autograd::{InputGrads, Inputs, Op, Saved, Step};
 
 use crate::LayerError;
 use crate::config::{ConfigValue, object};
@@ -129,6 +130,27 @@ impl ConfigValue for Regularizer {
             Self::L1L2 { l1, l2 } => ("L1L2", json!({"l1": l1, "l2": l2})),
         };
         object("keras.regularizers", class, config)
+    }
+}
+
+/// The penalty of a weight, a scalar to be added to the loss.
+pub(crate) struct Penalty(pub(crate) Regularizer);
+
+impl Op for Penalty {
+    fn name(&self) -> &'static str {
+        "penalty"
+    }
+
+    fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
+        output[0] = self.0.penalty(inputs.get(0).data()) as f32;
+    }
+
+    fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
+        grads.give(0, |grad| {
+            grad.fill(0.0);
+            self.0.add_gradient(saved.input(0).data(), grad);
+            grad.iter_mut().for_each(|grad| *grad *= grad_output[0]);
+        });
     }
 }
 

@@ -8,7 +8,8 @@ use super::graph::{PlacedSpec, Values};
 use super::losses::Weighted;
 use super::{Graph, Weight};
 use crate::loss::Output;
-use crate::{LayerError, NnError, Optimizer};
+use crate::regularizer::Penalty;
+use crate::{Constraint, LayerError, NnError, Optimizer};
 
 /// What a program computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,10 @@ pub(super) struct Program {
     /// Their weighted sum.
     loss: Option<Var>,
     weights: Vec<Var>,
+    /// Weights that a step must bring back into their bounds.
+    bounded: Vec<Bounded>,
+    /// Room for norms.
+    norms: Vec<f64>,
     /// The batch that the next run takes.
     pub(super) next: Batch,
 }
@@ -90,7 +95,23 @@ impl Program {
             own.push(value);
             loss = Some(sum);
         }
-        Ok(Self { key, tape, inputs, targets, sample_weights, outputs, logits, losses: own, loss, weights, next })
+        let loss = add_penalties(&mut tape, graph, &weights, loss)?;
+        let (losses, norms, bounded) = (own, Vec::new(), Bounded::all(graph));
+        Ok(Self {
+            key,
+            tape,
+            inputs,
+            targets,
+            sample_weights,
+            outputs,
+            logits,
+            losses,
+            loss,
+            weights,
+            bounded,
+            norms,
+            next,
+        })
     }
 
     /// Computes the outputs (and losses) of the next batch with `weights`, as step `step` of the run.
@@ -126,6 +147,9 @@ impl Program {
             if let Some((weight, gradient)) = self.tape.value_and_grad(var) {
                 optimizer.update(index, name, weight, gradient);
             }
+        }
+        for Bounded { index, shape, constraint } in &self.bounded {
+            constraint.project(*shape, self.tape.leaf_mut(self.weights[*index]), &mut self.norms);
         }
         Ok(())
     }
@@ -180,6 +204,37 @@ impl Program {
     pub(super) fn loss(&self) -> f32 {
         self.tape.value(self.loss.expect("a program with a loss")).data()[0]
     }
+}
+
+/// A trainable weight with a constraint.
+struct Bounded {
+    /// Among the model's weights.
+    index: usize,
+    shape: Shape,
+    constraint: Constraint,
+}
+
+impl Bounded {
+    fn all(graph: &Graph) -> Vec<Self> {
+        let bounded = graph.specs().enumerate().filter(|(_, spec)| spec.trainable).filter_map(|(index, spec)| {
+            let (shape, constraint) = (spec.weight.shape, spec.weight.constraint.clone()?);
+            Some(Self { index, shape, constraint })
+        });
+        bounded.collect()
+    }
+}
+
+/// Adds the penalties of all trainable weights to `loss`, where there is one.
+fn add_penalties(tape: &mut Tape, graph: &Graph, weights: &[Var], loss: Option<Var>) -> Result<Option<Var>, NnError> {
+    let Some(mut loss) = loss else { return Ok(None) };
+    let scalar = Shape::new(&[])?;
+    for (spec, &weight) in graph.specs().zip(weights).filter(|(spec, _)| spec.trainable) {
+        if let Some(regularizer) = spec.weight.regularizer {
+            let penalty = tape.record(Penalty(regularizer), &[weight], scalar);
+            loss = tape.add(loss, penalty).map_err(|source| NnError::Backward { source })?;
+        }
+    }
+    Ok(Some(loss))
 }
 
 /// What an output's loss is made of.

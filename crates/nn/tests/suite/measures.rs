@@ -3,7 +3,9 @@
 use stampnet_data::TensorSet;
 use stampnet_nn::layers::Dense;
 use stampnet_nn::metrics::Metric;
-use stampnet_nn::{Activation, Evaluation, FitOptions, Loss, Losses, Model, Objective, Sequential, Sgd};
+use stampnet_nn::{
+    Activation, Constraint, Evaluation, FitOptions, Loss, Losses, Model, Objective, Regularizer, Sequential, Sgd,
+};
 use stampnet_tensor::{Shape, Tensor, View};
 
 fn tensor(dims: &[usize], values: &[f32]) -> Tensor {
@@ -204,4 +206,54 @@ fn what_does_not_fit_is_refused() {
          binary_crossentropy, mean_squared_error, mean_absolute_error, huber"
     );
     assert_eq!("mse".parse(), Ok(Loss::MeanSquaredError));
+}
+
+/// Two steps of gradient descent, the loss before each of them and after both, and the weights in the end.
+fn descend(layer: Dense) -> (Vec<f64>, Vec<f32>) {
+    let values = targets(Loss::MeanSquaredError.into(), false);
+    let data = data(&values);
+    let mut model = Sequential::new(2).add(layer).build(1).unwrap();
+    model.set_weight("dense/kernel", &tensor(&[2, 3], &[0.5, -1.0, 0.25, -0.75, 0.5, 1.5])).unwrap();
+    model.set_weight("dense/bias", &tensor(&[3], &[0.1, -0.2, 0.3])).unwrap();
+    model.compile(Sgd::new(0.1), Loss::MeanSquaredError).unwrap();
+    let history = model.fit(&data, FitOptions::new(2).shuffle(false)).unwrap();
+    let mut losses: Vec<f64> = history.epochs().iter().map(|log| log.loss).collect();
+    losses.push(model.evaluate(&data, 5).unwrap().loss);
+    (losses, model.weights().iter().flat_map(|weight| weight.tensor().data().to_vec()).collect())
+}
+
+#[test]
+fn penalties_and_bounds_of_weights_are_kerass() {
+    let bounds = Constraint::MinMaxNorm { min_value: 0.5, max_value: 0.75, rate: 0.5, axis: vec![0] };
+    let cases: [(&str, Dense, [f64; 3], [f32; 9]); 3] = [
+        (
+            "penalties",
+            Dense::new(3)
+                .kernel_regularizer(Regularizer::L1L2 { l1: 0.05, l2: 0.1 })
+                .bias_regularizer(Regularizer::L2 { l2: 0.2 }),
+            [3.116541863, 2.574933767, 2.141653776],
+            [0.4689693, -0.8581893, 0.2286249, -0.4765319, 0.3729492, 1.2156241, 0.1821961, -0.1551450, 0.2445314],
+        ),
+        (
+            "largest norm",
+            Dense::new(3).kernel_constraint(Constraint::max_norm(0.8)).bias_constraint(Constraint::NonNeg),
+            [2.426041842, 1.433508754, 1.232662439],
+            [0.4977768, -0.6901112, 0.1466028, -0.5120218, 0.2974346, 0.7304096, 0.1921504, 0.0044539, 0.2799337],
+        ),
+        (
+            "norm of one",
+            Dense::new(3).kernel_constraint(Constraint::unit_norm().axis([1])).bias_constraint(bounds),
+            [2.426041842, 1.293668151, 1.232494116],
+            [0.4700105, -0.8509907, 0.2343174, -0.3347478, 0.2775421, 0.9005077, 0.2277311, -0.2121222, 0.3489129],
+        ),
+    ];
+    for (name, layer, losses, weights) in cases {
+        let (got, got_weights) = descend(layer);
+        for (got, want) in got.iter().zip(losses) {
+            assert!((got - want).abs() < 2e-6, "{name}: losses {got}, expected {want}");
+        }
+        for (got, want) in got_weights.iter().zip(weights) {
+            assert!((got - want).abs() < 1e-6, "{name}: weights {got_weights:?}, expected {weights:?}");
+        }
+    }
 }
