@@ -73,5 +73,5 @@ mod tape;
 pub use error::AutogradError;
 pub use gradcheck::{GradientMismatch, check_gradients};
 pub use op::{InputGrads, Inputs, Op, Saved, Step};
-pub use ops::{BatchNorm, DepthWindows, Interpolation, Margins, ReluOptions, Targets};
+pub use ops::{BatchNorm, Contrast, DepthWindows, Erase, Fill, Interpolation, Margins, ReluOptions, Targets, Warp};
 pub use tape::{Mode, Tape, Var};

@@ -44,6 +44,13 @@ mod multiply;
 mod normalization;
 mod permute;
 mod pool;
+mod random;
+mod random_contrast;
+mod random_erasing;
+mod random_flip;
+mod random_rotation;
+mod random_translation;
+mod random_zoom;
 mod relu;
 mod rescaling;
 mod reshape;
@@ -100,6 +107,13 @@ pub use multiply::Multiply;
 pub use normalization::Normalization;
 pub use permute::Permute;
 pub use pool::{AdaptivePool, GlobalPool, Pool};
+pub use random::{Factor, FillMode};
+pub use random_contrast::RandomContrast;
+pub use random_erasing::RandomErasing;
+pub use random_flip::{FlipMode, RandomFlip};
+pub use random_rotation::RandomRotation;
+pub use random_translation::RandomTranslation;
+pub use random_zoom::RandomZoom;
 pub use relu::ReLU;
 pub use rescaling::Rescaling;
 pub use reshape::Reshape;
@@ -158,6 +172,12 @@ const REGISTRY: &[(&str, Constructor)] = &[
     ("Multiply", |config| shared(Multiply::from_config(config))),
     ("Normalization", |config| shared(Normalization::from_config(config))),
     ("Permute", |config| shared(Permute::from_config(config))),
+    ("RandomContrast", |config| shared(RandomContrast::from_config(config))),
+    ("RandomErasing", |config| shared(RandomErasing::from_config(config))),
+    ("RandomFlip", |config| shared(RandomFlip::from_config(config))),
+    ("RandomRotation", |config| shared(RandomRotation::from_config(config))),
+    ("RandomTranslation", |config| shared(RandomTranslation::from_config(config))),
+    ("RandomZoom", |config| shared(RandomZoom::from_config(config))),
     ("ReLU", |config| shared(ReLU::from_config(config))),
     ("Rescaling", |config| shared(Rescaling::from_config(config))),
     ("Reshape", |config| shared(Reshape::from_config(config))),

@@ -1,5 +1,6 @@
 //! Tests of whole models, in one binary so that they are linked once.
 
+mod augmentation;
 mod callbacks;
 mod common;
 mod file;
