@@ -39,8 +39,9 @@ impl<T: Tile> Kernel for EvaluateWeights<'_, T> {
                     }
                     *column = T::weight(s, taps);
                 }
-                for i in 0..T::IN {
-                    let row = T::weight(s, [columns[0][i], columns[1][i], columns[2][i]]);
+                let [left, middle, right] = columns;
+                for (i, ((&a, &b), &c)) in left.iter().zip(&middle).zip(&right).enumerate().take(T::IN) {
+                    let row = T::weight(s, [a, b, c]);
                     for (j, &point) in row.iter().enumerate().take(T::IN) {
                         s.store(to.add((T::IN * i + j) * step), point);
                     }
