@@ -79,6 +79,11 @@ class Case:
         state = [value(v) for v in layer.non_trainable_variables]
         x = [array.astype(np.float64) * self.unit for array in inputs]
 
+        if hasattr(layer, "finalize_state"):
+            # Normalization reads the weights that `adapt` leaves only when it is told to.
+            with keras.StatelessScope(state_mapping=list(zip(layer.non_trainable_variables, state))):
+                layer.finalize_state()
+
         def forward(x, trainable):
             x = x[0] if len(x) == 1 else x
             return layer.stateless_call(trainable, state, x, **self.call_options(layer))

@@ -61,7 +61,7 @@ fn inputs_and_targets_that_do_not_pair_up_are_refused() {
         ),
         (
             MultiSet::new(&[x.view(), nan.view()], &[y.view()]),
-            "samples must be finite numbers; sample 2 holds NaN at position 0; remove or repair it",
+            "samples must be finite numbers; sample 2 holds NaN at position 0; remove the sample or repair the number",
         ),
     ] {
         assert_eq!(refused.expect_err("it is refused").to_string(), expected);

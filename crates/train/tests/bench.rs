@@ -45,7 +45,7 @@ fn bench_conv_explains_what_is_picked() {
         "it takes 1x1 kernels with stride 1 and no padding; this kernel is\n",
         "*direct       takes it",
         "KiB",
-        "direct is the first to take it; 3 before it do not",
+        "direct is the first to take it; 4 before it do not",
     ] {
         assert!(out.contains(part), "'{part}' should be in {out}");
     }

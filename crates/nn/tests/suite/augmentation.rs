@@ -53,5 +53,5 @@ fn factors_out_of_range_are_refused_by_name() {
     }
     let json = all().to_json().replace("\"vertical\"", "\"diagonal\"");
     let error = Sequential::from_json(&json).unwrap_err().to_string();
-    assert!(error.contains("mode must be 'horizontal', 'vertical' or 'horizontal_and_vertical'"), "{error}");
+    assert!(error.contains("'mode' must be 'horizontal', 'vertical' or 'horizontal_and_vertical'"), "{error}");
 }
