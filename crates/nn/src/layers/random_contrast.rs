@@ -31,12 +31,18 @@ pub struct RandomContrast {
     factor: Factor,
     value_range: Factor,
     seed: Option<usize>,
+    data_format: DataFormat,
 }
 
 impl RandomContrast {
     /// Changes the contrast by up to `factor`, from 0 to 1.
     pub fn new(factor: impl Into<Factor>) -> Self {
-        Self { factor: factor.into(), value_range: (0.0, 255.0).into(), seed: None }
+        Self {
+            factor: factor.into(),
+            value_range: (0.0, 255.0).into(),
+            seed: None,
+            data_format: DataFormat::ChannelsLast,
+        }
     }
 
     /// Sets the least and the largest value; 0 and 255 by default.
@@ -46,10 +52,18 @@ impl RandomContrast {
         self
     }
 
+    /// Sets the order of the axes; channels last by default.
+    #[must_use]
+    pub const fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = data_format;
+        self
+    }
+
     pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
         let mut layer = Self::new(config.required::<Factor>("factor")?);
         config.optional("value_range", &mut layer.value_range)?;
         config.optional("seed", &mut layer.seed)?;
+        config.optional("data_format", &mut layer.data_format)?;
         Ok(layer)
     }
 }
@@ -60,14 +74,18 @@ impl Layer for RandomContrast {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let own =
-            [("factor", self.factor.write()), ("value_range", self.value_range.write()), ("seed", self.seed.write())];
+        let own = [
+            ("factor", self.factor.write()),
+            ("value_range", self.value_range.write()),
+            ("seed", self.seed.write()),
+            ("data_format", self.data_format.write()),
+        ];
         entries(own, &[])
     }
 
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
         self.factor.check("factor", (0.0, 1.0), "from 0 to 1")?;
-        image_of(DataFormat::ChannelsLast, input)?;
+        image_of(self.data_format, input)?;
         Built::stateless(&input)
     }
 
@@ -75,6 +93,8 @@ impl Layer for RandomContrast {
         let (low, high) = self.factor.bounds(-1.0);
         let contrast =
             Contrast { factor: (1.0 - low.abs(), 1.0 + high), value_range: self.value_range.bounds(f64::MIN) };
-        Ok(tape.contrast(call.x, contrast, call.position)?)
+        let x = self.data_format.record_channels_last(tape, call.x)?;
+        let y = tape.contrast(x, contrast, call.position)?;
+        self.data_format.record_restored(tape, y)
     }
 }

@@ -34,13 +34,21 @@ pub struct RandomErasing {
     fill_value: Option<f64>,
     value_range: Factor,
     seed: Option<usize>,
+    data_format: DataFormat,
 }
 
 impl RandomErasing {
     /// Erases with a probability from 0 to `factor`, or between two bounds. Keras's default is 1.
     pub fn new(factor: impl Into<Factor>) -> Self {
         let (scale, value_range) = ((0.02, 0.33).into(), (0.0, 255.0).into());
-        Self { factor: factor.into(), scale, fill_value: None, value_range, seed: None }
+        Self {
+            factor: factor.into(),
+            scale,
+            fill_value: None,
+            value_range,
+            seed: None,
+            data_format: DataFormat::ChannelsLast,
+        }
     }
 
     /// Sets the least and the largest part of the image; 0.02 and 0.33 by default.
@@ -64,6 +72,13 @@ impl RandomErasing {
         self
     }
 
+    /// Sets the order of the axes; channels last by default.
+    #[must_use]
+    pub const fn data_format(mut self, data_format: DataFormat) -> Self {
+        self.data_format = data_format;
+        self
+    }
+
     pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
         let mut layer = Self::new(1.0);
         config.optional("factor", &mut layer.factor)?;
@@ -71,6 +86,7 @@ impl RandomErasing {
         config.optional("fill_value", &mut layer.fill_value)?;
         config.optional("value_range", &mut layer.value_range)?;
         config.optional("seed", &mut layer.seed)?;
+        config.optional("data_format", &mut layer.data_format)?;
         Ok(layer)
     }
 }
@@ -87,6 +103,7 @@ impl Layer for RandomErasing {
             ("fill_value", self.fill_value.write()),
             ("value_range", self.value_range.write()),
             ("seed", self.seed.write()),
+            ("data_format", self.data_format.write()),
         ];
         entries(own, &[])
     }
@@ -94,7 +111,7 @@ impl Layer for RandomErasing {
     fn build(&self, input: Shape) -> Result<Built, LayerError> {
         self.factor.check("factor", (0.0, 1.0), "from 0 to 1")?;
         self.scale.check("scale", (0.0, 1.0), "from 0 to 1")?;
-        image_of(DataFormat::ChannelsLast, input)?;
+        image_of(self.data_format, input)?;
         Built::stateless(&input)
     }
 
@@ -105,6 +122,8 @@ impl Layer for RandomErasing {
             fill_value: self.fill_value.map(|value| value as f32),
             value_range: self.value_range.bounds(f64::MIN),
         };
-        Ok(tape.erase(call.x, erase, call.position)?)
+        let x = self.data_format.record_channels_last(tape, call.x)?;
+        let y = tape.erase(x, erase, call.position)?;
+        self.data_format.record_restored(tape, y)
     }
 }
