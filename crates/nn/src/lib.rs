@@ -49,6 +49,7 @@ mod regularizer;
 pub mod schedules;
 mod sequential;
 mod symbol;
+mod train_error;
 
 pub use activation::{Activation, ParseActivationError};
 pub use callback::{
@@ -58,7 +59,7 @@ pub use callback::{
 pub use config::ConfigError;
 pub use constraint::Constraint;
 pub use data_format::{DataFormat, ParseDataFormatError};
-pub use error::{BatchShape, LayerError, NnError, TrainError};
+pub use error::{BatchShape, LayerError, NnError};
 pub use extent::Extent;
 pub use functional::Functional;
 pub use handle::LayerHandle;
@@ -72,6 +73,7 @@ pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
 pub use regularizer::Regularizer;
 pub use sequential::{InputShape, Sequential};
 pub use symbol::{Symbol, Symbols, input, input_named};
+pub use train_error::TrainError;
 
 /// What optimizers are made of, to write one's own.
 pub mod optimizers {
