@@ -67,6 +67,7 @@ mod math;
 mod op;
 mod ops;
 mod parallel;
+mod profile;
 mod strands;
 mod tape;
 
@@ -74,4 +75,5 @@ pub use error::AutogradError;
 pub use gradcheck::{GradientMismatch, check_gradients};
 pub use op::{InputGrads, Inputs, Op, Saved, Step};
 pub use ops::{BatchNorm, Contrast, DepthWindows, Erase, Fill, Interpolation, Margins, ReluOptions, Targets, Warp};
+pub use profile::{ProfileEntry, Work};
 pub use tape::{Mode, Tape, Var};

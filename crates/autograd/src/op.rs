@@ -1,9 +1,11 @@
 //! What an operation is, and what it sees of the tape.
 
+use std::time::Duration;
+
 use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
-use crate::parallel::{Plus, map_in_place};
+use crate::profile::timed;
 use crate::tape::{Gradient, Mode, Node, Var};
 
 /// Which step is running; the source of everything random.
@@ -68,6 +70,12 @@ pub trait Op: Send {
     /// Gives each input that [wants](InputGrads::wants) it its gradient. `grad_output` is used up: an operation may
     /// overwrite it.
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>);
+
+    /// Floating-point operations of the products in [`forward`](Self::forward), as the definition counts them: a multiply-add is two.
+    /// The gradients of the first two inputs, the factors, take as many each. 0 for an operation without products.
+    fn operations(&self) -> f64 {
+        0.0
+    }
 }
 
 /// The inputs of an operation while it runs forward.
@@ -131,6 +139,8 @@ pub struct InputGrads<'a> {
     pub(crate) inputs: &'a [Var],
     pub(crate) scratch: &'a mut AlignedVec<f32>,
     pub(crate) level: Level,
+    /// By input, if times are kept.
+    pub(crate) times: Option<&'a mut [Duration]>,
 }
 
 impl InputGrads<'_> {
@@ -151,19 +161,8 @@ impl InputGrads<'_> {
         if !node.needs_grad {
             return;
         }
+        let time = self.times.as_mut().map(|times| &mut times[i]);
         let gradient = &mut self.grads[node.buffer];
-        if gradient.data.len() != node.shape.len() {
-            gradient.data = AlignedVec::zeroed(node.shape.len());
-        }
-        if !gradient.is_set {
-            gradient.is_set = true;
-            return overwrite(&mut gradient.data);
-        }
-        if self.scratch.len() < node.shape.len() {
-            *self.scratch = AlignedVec::zeroed(node.shape.len());
-        }
-        let part = &mut self.scratch[..node.shape.len()];
-        overwrite(part);
-        map_in_place(self.level, Plus, part, &mut gradient.data);
+        timed(time, || gradient.take(node.shape.len(), self.scratch, self.level, overwrite));
     }
 }

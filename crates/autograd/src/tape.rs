@@ -9,6 +9,8 @@ use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
 use crate::AutogradError;
 use crate::op::{InputGrads, Inputs, Op, Saved, Step};
+use crate::parallel::{Plus, map_in_place};
+use crate::profile::{Profile, ProfileEntry, Times, timed};
 
 /// What a tape is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +38,7 @@ pub(crate) struct Node {
     pub(crate) inputs: Vec<Var>,
     pub(crate) needs_grad: bool,
     pub(crate) is_state: bool,
-    op: Option<Box<dyn Op>>,
+    pub(crate) op: Option<Box<dyn Op>>,
 }
 
 /// The gradient of a buffer. Its memory is kept when the gradient is cleared.
@@ -44,6 +46,31 @@ pub(crate) struct Node {
 pub(crate) struct Gradient {
     pub(crate) data: AlignedVec<f32>,
     pub(crate) is_set: bool,
+}
+
+impl Gradient {
+    /// Adds what `overwrite` writes, `len` numbers, to what is there.
+    pub(crate) fn take(
+        &mut self,
+        len: usize,
+        scratch: &mut AlignedVec<f32>,
+        level: Level,
+        overwrite: impl FnOnce(&mut [f32]),
+    ) {
+        if self.data.len() != len {
+            self.data = AlignedVec::zeroed(len);
+        }
+        if !self.is_set {
+            self.is_set = true;
+            return overwrite(&mut self.data);
+        }
+        if scratch.len() < len {
+            *scratch = AlignedVec::zeroed(len);
+        }
+        let part = &mut scratch[..len];
+        overwrite(part);
+        map_in_place(level, Plus, part, &mut self.data);
+    }
 }
 
 /// A record of operations on tensors, their values, and their gradients.
@@ -59,6 +86,9 @@ pub struct Tape {
     level: Level,
     step: Step,
     has_winograd: bool,
+    /// What each node belongs to.
+    labels: Vec<String>,
+    profile: Option<Profile>,
 }
 
 impl Tape {
@@ -78,6 +108,8 @@ impl Tape {
             level: Level::current(),
             step,
             has_winograd: true,
+            labels: Vec::new(),
+            profile: None,
         }
     }
 
@@ -209,7 +241,10 @@ impl Tape {
         if let Some(op) = op {
             let (buffers, outputs) = self.buffers.split_at_mut(*buffer);
             let mut inputs = Inputs { buffers, nodes: before, inputs };
-            op.forward(&mut inputs, outputs[0].data_mut(), self.step);
+            let times = self.profile.as_mut().and_then(|profile| profile.times_mut(var.0));
+            timed(times.map(|times| &mut times.forward), || {
+                op.forward(&mut inputs, outputs[0].data_mut(), self.step);
+            });
         }
     }
 
@@ -258,11 +293,36 @@ impl Tape {
         let Some(mut op) = node.op.take() else { return };
         let (grads, own) = self.grads.split_at_mut(node.buffer);
         let saved = Saved { buffers: &self.buffers, nodes: before, node, step: self.step };
-        let mut inputs =
-            InputGrads { grads, nodes: before, inputs: &node.inputs, scratch: &mut self.scratch, level: self.level };
-        op.backward(&saved, &mut own[0].data, &mut inputs);
+        let times = self.profile.as_mut().and_then(|profile| profile.times_mut(i));
+        let (whole, of_inputs) = match times {
+            Some(Times { backward, gradients, .. }) => (Some(backward), Some(&mut gradients[..])),
+            None => (None, None),
+        };
+        let (inputs, scratch, level) = (&node.inputs[..], &mut self.scratch, self.level);
+        let mut inputs = InputGrads { grads, nodes: before, inputs, scratch, level, times: of_inputs };
+        timed(whole, || op.backward(&saved, &mut own[0].data, &mut inputs));
         own[0].is_set = false;
         node.op = Some(op);
+    }
+
+    /// Says that the values from number `first` on, as [`len`](Self::len) counts them, are part of `label`: a layer. What has
+    /// a label keeps it.
+    pub fn label(&mut self, first: usize, label: &str) {
+        self.labels.resize(self.nodes.len(), String::new());
+        for own in self.labels[first..].iter_mut().filter(|own| own.is_empty()) {
+            label.clone_into(own);
+        }
+    }
+
+    /// Times every operation from now on, from zero.
+    pub fn start_profile(&mut self) {
+        self.profile = Some(Profile::new(&self.nodes));
+    }
+
+    /// What the operations took since [`start_profile`](Self::start_profile), in the order of the recording; nothing if that
+    /// was never called.
+    pub fn profile(&self) -> Vec<ProfileEntry<'_>> {
+        self.profile.as_ref().map_or_else(Vec::new, |profile| profile.entries(&self.nodes, &self.labels))
     }
 
     /// Forgets the gradients of all variables, keeping their memory.

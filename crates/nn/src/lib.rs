@@ -67,7 +67,8 @@ pub use initializer::{Distribution, FanMode, Initializer};
 pub use layer::{Built, Call, Layer, WeightSpec};
 pub use loss::{Loss, Objective, ParseLossError};
 pub use model::{
-    Evaluation, FitOptions, History, Losses, Model, ModelFileError, ModelLayer, ModelLayerMut, OutputEvaluation, Weight,
+    Evaluation, FitOptions, History, Losses, Model, ModelFileError, ModelLayer, ModelLayerMut, OutputEvaluation,
+    ProfileRow, StepPart, StepProfile, Weight,
 };
 pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
 pub use regularizer::Regularizer;

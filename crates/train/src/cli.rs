@@ -24,6 +24,7 @@ Examples:
   stampnet evaluate runs/my-run                   test a trained network
   stampnet predict runs/my-run shoe.png           ask a trained network
   stampnet summary cnn                            show a network's layers
+  stampnet profile --html profile.html            see where a training step spends its time
   stampnet bench conv --only book                 time convolutions"
 )]
 pub(crate) struct Cli {
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Show the layers of a network
     Summary(SummaryArgs),
+    /// Show where the time of a training step goes
+    Profile(ProfileArgs),
     /// Measure speed
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -325,6 +328,42 @@ pub(crate) struct BenchStepArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Print one line of JSON on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stampnet profile`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A step gathers a batch, computes loss and gradients, and lets Adam update the weights. The table has the
+time of each layer's parts; GFLOP/s counts the multiply-adds of the definition, two operations each, and
+GB/s each array once. The roofline is the least time that these take at the machine's measured limits of
+arithmetic and memory: algorithms that multiply less than the definition, and arrays that stay in cache,
+can be above 100 %. The last lines say where there is most to gain.
+
+Examples:
+  stampnet profile
+  stampnet profile --model vgg --batch 32 --threads 1
+  stampnet profile --html profile.html
+  stampnet profile --json | tail -1")]
+pub(crate) struct ProfileArgs {
+    /// Network: dense, cnn, cnn-average, vgg, resnet or mobilenet, or a JSON file in Keras's schema
+    #[arg(long, value_name = "NAME|FILE", default_value = "cnn")]
+    pub(crate) model: String,
+    /// Images per step
+    #[arg(long, value_name = "N", default_value = "128", value_parser = positive())]
+    pub(crate) batch: usize,
+    /// Steps to time, after as many to warm up
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive())]
+    pub(crate) steps: usize,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Also write a page with pictures to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// End with one line of JSON on standard output; everything else goes to standard error
     #[arg(long)]
     pub(crate) json: bool,
 }

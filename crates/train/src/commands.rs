@@ -5,5 +5,6 @@ pub(crate) mod bench_pool;
 pub(crate) mod bench_step;
 pub(crate) mod evaluate;
 pub(crate) mod predict;
+pub(crate) mod profile;
 pub(crate) mod summary;
 pub(crate) mod train;

@@ -122,7 +122,7 @@ fn describe(page: &Page<'_>) -> String {
 }
 
 /// Makes `text` fit for XML.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

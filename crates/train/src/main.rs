@@ -13,6 +13,7 @@ mod interrupt;
 mod locate;
 mod network;
 mod picture;
+mod profile_page;
 mod progress;
 mod recorder;
 mod report;
@@ -62,6 +63,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Predict(args) => commands::predict::run(&args),
         Command::Summary(args) => commands::summary::run(&args),
+        Command::Profile(args) => commands::profile::run(&args),
         Command::Bench(BenchCommand::Conv(args)) => commands::bench_conv::run(&args),
         Command::Bench(BenchCommand::Pool(args)) => commands::bench_pool::run(&args),
         Command::Bench(BenchCommand::Step(args)) => commands::bench_step::run(&args),

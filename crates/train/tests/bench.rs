@@ -113,3 +113,23 @@ fn bench_step_measures_real_and_made_up_images() {
         assert!(run.err.contains(source), "{}", run.err);
     }
 }
+
+#[test]
+fn profile_shows_where_a_step_spends_its_time() {
+    let place = Place::new();
+    let run =
+        place.run("profile --model network.json --batch 8 --steps 3 --threads 1 --html page.html --json").succeeded();
+    let json = run.json();
+    let rows = json["rows"].as_array().unwrap();
+    let shares: f64 = rows.iter().map(|row| row["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 0.02, "all rows together are the step: {shares}");
+    for part in ["gather", "forward", "grad_weight", "update"] {
+        assert!(rows.iter().any(|row| row["part"] == part), "{part}: {json}");
+    }
+    assert!(json["roofline"]["gflops"].as_f64().unwrap() > 0.0);
+    for text in ["ms per step of 8 images", "of roofline", "page.html"] {
+        assert!(run.err.contains(text), "{text}: {}", run.err);
+    }
+    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("everything else"));
+}

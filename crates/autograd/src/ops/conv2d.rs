@@ -115,6 +115,10 @@ impl Op for Conv2d {
             grads.give(1, |grad_weight| plan.grad_weight(GradWeight { input, grad_output, grad_weight }).expect(FITS));
         }
     }
+
+    fn operations(&self) -> f64 {
+        self.forward.geometry().flops()
+    }
 }
 
 #[cfg(test)]

@@ -85,4 +85,8 @@ impl Op for Conv2dMaxPool {
             });
         }
     }
+
+    fn operations(&self) -> f64 {
+        self.forward.geometry().flops()
+    }
 }

@@ -105,6 +105,10 @@ impl Op for Conv2dTranspose {
             });
         }
     }
+
+    fn operations(&self) -> f64 {
+        self.spread.geometry().flops()
+    }
 }
 
 /// Adds the bias to every pixel and rectifies.

@@ -123,4 +123,8 @@ impl Op for Dense {
             });
         }
     }
+
+    fn operations(&self) -> f64 {
+        2.0 * self.rows as f64 * self.k as f64 * self.units as f64
+    }
 }

@@ -66,4 +66,8 @@ impl Op for Matmul {
             grads.give(1, |grad| plan.run(a.transposed(), grad_output, none, MatrixMut::row_major(grad, k, n)));
         }
     }
+
+    fn operations(&self) -> f64 {
+        2.0 * self.sizes.iter().map(|&size| size as f64).product::<f64>()
+    }
 }

@@ -173,8 +173,10 @@ impl Model {
             let step = epoch as u64 * batch_count as u64 + batch as u64;
             let (weights, optimizer) = (&mut self.weights, &mut **optimizer);
             on_worker(|| {
+                let start = Instant::now();
                 load(program, run.data, rows, losses)?;
                 run.weighting.load(program, rows, losses)?;
+                program.clock_mut().gather += start.elapsed();
                 program.train(weights, optimizer, step)
             })?;
             if !program.loss().is_finite() {

@@ -223,17 +223,20 @@ impl<'a> Recording<'a> {
             logits: self.logits[node],
             trainable: named.trainable && self.within.is_none_or(|outer| outer.trainable),
         };
+        let first = tape.len();
         if let Some(next) =
             self.consumers[node].filter(|&next| graph.nodes[next].inputs.len() == 1 && !self.logits[next])
             && let Some(after) = graph.layer(next)
             && let Some(value) = named.layer.call_with(&*after.named.layer, tape, &call).map_err(error)?
         {
+            tape.label(first, &format!("{} + {}", named.name, after.named.name));
             self.values[next] = Some(value);
             // Nobody asks for what lies between.
             self.values[node] = Some(value);
             return Ok(());
         }
         self.values[node] = Some(named.layer.call(tape, &call).map_err(error)?);
+        tape.label(first, &named.name);
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod layers;
 mod losses;
 mod order;
 mod predict;
+mod profile;
 mod program;
 mod summary;
 mod tally;
@@ -30,6 +31,7 @@ pub(crate) use graph::{Graph, GraphLayer, NodeSource, Values};
 pub use history::History;
 pub use layers::{ModelLayer, ModelLayerMut};
 pub use losses::Losses;
+pub use profile::{ProfileRow, StepPart, StepProfile};
 
 use self::losses::Weighted;
 use self::program::Programs;

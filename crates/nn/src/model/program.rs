@@ -1,11 +1,14 @@
 //! Recorded operations: one tape per task and batch size.
 
-use stampnet_autograd::{AutogradError, Mode, Tape, Var};
+use std::time::Instant;
+
+use stampnet_autograd::{AutogradError, Mode, ProfileEntry, Tape, Var};
 use stampnet_tensor::{Shape, Tensor, View};
 
 use super::batch::{Batch, batch_shape};
 use super::graph::{PlacedSpec, Values};
 use super::losses::Weighted;
+use super::profile::Clock;
 use super::{Graph, Weight};
 use crate::loss::Output;
 use crate::regularizer::Penalty;
@@ -53,6 +56,7 @@ pub(super) struct Program {
     bounded: Vec<Bounded>,
     /// Room for norms.
     norms: Vec<f64>,
+    clock: Clock,
     /// The batch that the next run takes.
     pub(super) next: Batch,
 }
@@ -110,6 +114,7 @@ impl Program {
             weights,
             bounded,
             norms,
+            clock: Clock::default(),
             next,
         })
     }
@@ -141,7 +146,7 @@ impl Program {
         let loss = self.loss.expect("a program for training has a loss");
         self.tape.zero_grad();
         self.tape.backward(loss).map_err(|source| NnError::Backward { source })?;
-        let tape = &self.tape;
+        let (tape, start) = (&self.tape, Instant::now());
         optimizer.begin_step(&mut self.weights.iter().filter_map(|&var| tape.grad(var)).map(|grad| grad.data()));
         for (index, (&var, Weight { name, .. })) in self.weights.iter().zip(weights).enumerate() {
             if let Some((weight, gradient)) = self.tape.value_and_grad(var) {
@@ -151,6 +156,8 @@ impl Program {
         for Bounded { index, shape, constraint } in &self.bounded {
             constraint.project(*shape, self.tape.leaf_mut(self.weights[*index]), &mut self.norms);
         }
+        self.clock.update += start.elapsed();
+        self.clock.steps += 1;
         Ok(())
     }
 
@@ -170,6 +177,31 @@ impl Program {
         for (&var, weight) in self.weights.iter().zip(weights) {
             self.tape.swap(var, &mut weight.tensor);
         }
+    }
+
+    /// Times every operation from now on, from zero.
+    fn start_profile(&mut self) {
+        self.tape.start_profile();
+        self.clock = Clock::default();
+    }
+
+    /// What the operations took.
+    pub(super) fn profile(&self) -> Vec<ProfileEntry<'_>> {
+        self.tape.profile()
+    }
+
+    pub(super) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) const fn clock_mut(&mut self) -> &mut Clock {
+        &mut self.clock
+    }
+
+    /// Bytes of a batch.
+    pub(super) fn batch_bytes(&self) -> f64 {
+        let elements: usize = self.inputs.iter().chain(&self.targets).map(|&var| self.tape.shape(var).len()).sum();
+        (elements * size_of::<f32>()) as f64
     }
 
     /// Input `i` of the batch that was run last.
@@ -277,6 +309,8 @@ pub(super) struct Programs {
     programs: Vec<Program>,
     /// Whether convolutions are kept from Winograd's tiles.
     no_winograd: bool,
+    /// Whether training is timed.
+    is_timed: bool,
 }
 
 /// Programs kept for each task: one for full batches, one for the last batch of a pass.
@@ -289,10 +323,27 @@ impl Programs {
             Some(found) => self.programs[found..].rotate_left(1),
             None => {
                 self.make_room(key.task);
-                self.programs.push(Program::record(graph, losses, key, !self.no_winograd)?);
+                let mut program = Program::record(graph, losses, key, !self.no_winograd)?;
+                if self.is_timed && key.task == Task::Train {
+                    program.start_profile();
+                }
+                self.programs.push(program);
             }
         }
         Ok(self.programs.last_mut().expect("one was found or pushed"))
+    }
+
+    /// Times all programs that train from now on, from zero.
+    pub(super) fn start_profile(&mut self) {
+        self.is_timed = true;
+        for program in self.programs.iter_mut().filter(|program| program.key.task == Task::Train) {
+            program.start_profile();
+        }
+    }
+
+    /// The program for `task` that was used last.
+    pub(super) fn last(&self, task: Task) -> Option<&Program> {
+        self.programs.iter().rev().find(|program| program.key.task == task)
     }
 
     /// Forgets all programs: losses, or what is trained, have changed.

@@ -118,9 +118,9 @@ impl PoolProblem {
 const WALK_TASK: usize = 1 << 15;
 
 /// Reads some arrays and overwrites others.
-struct Walk<'a> {
-    read: [&'a [f32]; 2],
-    write: [&'a mut [f32]; 2],
+pub(super) struct Walk<'a> {
+    pub(super) read: [&'a [f32]; 2],
+    pub(super) write: [&'a mut [f32]; 2],
 }
 
 impl Kernel for Walk<'_> {

@@ -4,22 +4,18 @@ use std::io::Write;
 
 use console::Style;
 use serde::Serialize;
-use stampnet_data::{Dataset, IdxFolder, Subset, TensorSet};
-use stampnet_nn::{Adam, Callback, Control, EpochLog, FitOptions, Model, NnError};
+use stampnet_nn::{Adam, Callback, Control, EpochLog, Model, NnError};
 use stampnet_simd::Level;
-use stampnet_tensor::{Purpose, RandomStream, Tensor};
 
+use crate::bench::step::Steps;
 use crate::bench::timing::median;
 use crate::cli::BenchStepArgs;
 use crate::console::{Console, counted, print_json, thousands};
 use crate::error::CliError;
-use crate::{locate, network, threads};
+use crate::{network, threads};
 
 /// Measurements; their median counts.
 const REPEATS: usize = 7;
-
-/// Different images of a made-up data set.
-const SYNTHETIC: usize = 1024;
 
 /// The line of JSON.
 #[derive(Serialize)]
@@ -50,11 +46,10 @@ pub(crate) fn run(args: &BenchStepArgs) -> Result<(), CliError> {
     let mut console = Console::new(args.json);
     let mut model = network::build(&args.model, 1)?;
     model.compile(Adam::default(), network::LOSS)?;
-    let (speeds, source) = match real_data(args, &model)? {
-        Some(data) => (measure(&mut model, &data.train, args)?, "real images"),
-        None => (measure_synthetic(&mut model, args)?, "made-up images"),
-    };
-    let (mut sorted, batch) = (speeds, args.batch);
+    let mut speeds = Speeds::default();
+    let steps = Steps { data: &args.data, batch: args.batch, steps: args.steps, repeats: REPEATS };
+    let source = steps.train(&mut model, &mut speeds)?;
+    let (mut sorted, batch) = (speeds.0.split_off(1), args.batch);
     let images_per_s = median(&mut sorted);
     let (low, high) = (sorted[0] as usize, sorted[sorted.len() - 1] as usize);
     let speed = console.paint(Style::new().bold().green(), format!("{} images/s", thousands(images_per_s as usize)));
@@ -69,34 +64,4 @@ pub(crate) fn run(args: &BenchStepArgs) -> Result<(), CliError> {
         print_json(&Line { images_per_s, precision: "float32", threads, batch })?;
     }
     Ok(())
-}
-
-/// The data set that the options name, or the default one if it is there and fits the network.
-fn real_data(args: &BenchStepArgs, model: &Model) -> Result<Option<IdxFolder>, CliError> {
-    let Some(folder) = &args.data.data else {
-        let Ok(folder) = locate::data_folder(&args.data) else { return Ok(None) };
-        let data = IdxFolder::open(&folder)?;
-        let outputs = model.output_shape().len();
-        let fits = data.train.sample_shape() == model.input_shape() && data.class_names.len() <= outputs;
-        return Ok(fits.then_some(data));
-    };
-    Ok(Some(IdxFolder::open(folder)?))
-}
-
-/// Runs the training loop on as many images as the steps need, over and over, and leaves out the first time.
-fn measure(model: &mut Model, data: &dyn Dataset, args: &BenchStepArgs) -> Result<Vec<f64>, CliError> {
-    let rows = (0..args.steps * args.batch).map(|i| (i % data.len()) as u32).collect();
-    let steps = Subset::new(data, rows)?;
-    let mut speeds = Speeds::default();
-    model.fit(&steps, FitOptions::new(REPEATS + 1).batch_size(args.batch).callback(&mut speeds))?;
-    Ok(speeds.0.split_off(1))
-}
-
-fn measure_synthetic(model: &mut Model, args: &BenchStepArgs) -> Result<Vec<f64>, CliError> {
-    let (sample, classes) = (model.input_shape(), model.output_shape().len());
-    let mut stream = RandomStream::new(1, Purpose::Test, 0, 0);
-    let pixels = (0..SYNTHETIC * sample.len()).map(|_| stream.uniform()).collect();
-    let images = Tensor::from_vec([&[SYNTHETIC], sample.dims()].concat(), pixels)?;
-    let labels = Tensor::from_vec([SYNTHETIC], (0..SYNTHETIC).map(|i| (i % classes) as f32).collect())?;
-    measure(model, &TensorSet::new(images.view(), labels.view())?, args)
 }
