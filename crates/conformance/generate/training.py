@@ -42,6 +42,9 @@ OPTIMIZERS = [
     optimizers.Adam(0.01, clipnorm=0.05),
     optimizers.Adam(0.01, clipvalue=0.01),
     optimizers.Adam(0.01, global_clipnorm=0.1),
+    optimizers.SGD(0.1, use_ema=True),
+    optimizers.Adam(0.01, use_ema=True, ema_momentum=0.8),
+    optimizers.SGD(0.05, momentum=0.9, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3),
 ]
 
 SCHEDULES = [
@@ -146,6 +149,8 @@ def cases():
         own = {f"weight.{name}": scaled(name, values) for name, values in begin.items()}
         twin.compile(type(optimizer).from_config(optimizer.get_config()), loss)
         curve = [step(twin, x, targets(loss, labels), i) for i in range(STEPS)]
+        # Of weights that are averaged, the averages, as at the end of fit.
+        twin.optimizer.finalize_variable_values(twin.trainable_weights)
         if not entries:
             own.update({"x": x, "labels": labels.astype(np.float32)})
         own["losses"] = np.array(curve, np.float32)

@@ -9,16 +9,16 @@ use crate::Extent;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Text that is not JSON.
-    #[error("a model config must be JSON: {source}")]
+    #[error("a config must be JSON: {source}")]
     Json {
         /// What the parser says, with line and column.
         #[from]
         source: serde_json::Error,
     },
     /// Part of the document is not what it must be.
-    #[error("{place}: {key} must be {expected}; received {received}")]
+    #[error("{place}{}{key} must be {expected}; received {received}", if place.is_empty() { "" } else { ": " })]
     Value {
-        /// The layer, or "the model config".
+        /// The layer, or "the model config"; may be empty.
         place: String,
         /// The key.
         key: String,
@@ -55,6 +55,16 @@ pub enum ConfigError {
         /// The class.
         class: String,
         /// "; did you mean 'Conv2D'?", or the list of classes.
+        hint: String,
+    },
+    /// An optimizer, a schedule or a loss that does not exist here.
+    #[error("there is no {kind} '{class}'{hint}")]
+    UnknownClass {
+        /// What is looked for: "optimizer".
+        kind: &'static str,
+        /// Its class or name.
+        class: String,
+        /// "; did you mean 'Adam'?", or the list of classes.
         hint: String,
     },
     /// A document of another kind.
@@ -108,7 +118,22 @@ pub enum ConfigError {
     NoInputShape,
 }
 
-/// The config of one layer, read key by key. Keys that nobody asked for are an error in the end.
+/// An object of JSON, read key by key: the config of a layer, an optimizer, a program. Keys that nobody asked for are an error
+/// in the end, which names the one that was perhaps meant.
+///
+/// ```
+/// use stampnet_nn::Config;
+///
+/// let entries = serde_json::from_str(r#"{"epochs": 3, "sead": 7}"#)?;
+/// let mut config = Config::new("settings.json", entries);
+/// let (mut epochs, mut seed) = (10, 42);
+/// config.optional::<usize>("epochs", &mut epochs)?;
+/// config.optional::<u64>("seed", &mut seed)?;
+/// assert_eq!((epochs, seed), (3, 42));
+/// let error = config.finish().unwrap_err();
+/// assert_eq!(error.to_string(), "settings.json has no argument 'sead'; did you mean 'seed'?");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Config {
     place: String,
@@ -118,15 +143,26 @@ pub struct Config {
 
 impl Config {
     /// `entries` belong to `place`, which error messages name.
-    pub(crate) const fn new(place: String, entries: Map<String, Value>) -> Self {
-        Self { place, entries, known: Vec::new() }
+    pub fn new(place: impl Into<String>, entries: Map<String, Value>) -> Self {
+        Self { place: place.into(), entries, known: Vec::new() }
+    }
+
+    /// The value of `key` as it is, if it is there and not null.
+    pub fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.entries.shift_remove(key).filter(|value| !value.is_null())
+    }
+
+    /// Passes over `key`, whatever its value.
+    pub fn ignore(&mut self, key: &'static str) {
+        self.take(key);
     }
 
     /// The value of `key`.
     ///
     /// # Errors
     /// It is missing or unusable.
-    pub(crate) fn required<T: ConfigValue>(&mut self, key: &'static str) -> Result<T, ConfigError> {
+    pub fn required<T: ConfigValue>(&mut self, key: &'static str) -> Result<T, ConfigError> {
         self.known.push(key);
         match self.entries.shift_remove(key) {
             Some(value) => self.read(key, &value),
@@ -140,7 +176,7 @@ impl Config {
     ///
     /// # Errors
     /// It is unusable.
-    pub(crate) fn optional<T: ConfigValue>(&mut self, key: &'static str, target: &mut T) -> Result<(), ConfigError> {
+    pub fn optional<T: ConfigValue>(&mut self, key: &'static str, target: &mut T) -> Result<(), ConfigError> {
         self.known.push(key);
         if let Some(value) = self.entries.shift_remove(key) {
             *target = self.read(key, &value)?;
@@ -157,7 +193,11 @@ impl Config {
             self.known.push(key);
             let Some(received) = self.entries.shift_remove(key) else { continue };
             let expected = value.value();
-            if received != expected && !received.is_null() {
+            let same = match (received.as_f64(), expected.as_f64()) {
+                (Some(received), Some(expected)) => received == expected,
+                _ => received == expected,
+            };
+            if !same && !received.is_null() {
                 return Err(self.refused(key, &format!("{expected} (nothing else is supported)"), &received));
             }
         }
@@ -168,7 +208,7 @@ impl Config {
     ///
     /// # Errors
     /// A key is left that nobody asked for.
-    pub(crate) fn finish(self) -> Result<(), ConfigError> {
+    pub fn finish(self) -> Result<(), ConfigError> {
         let Some(key) = self.entries.keys().next() else { return Ok(()) };
         let hint = suggestion(key, self.known.iter().copied());
         Err(ConfigError::Unknown { place: self.place, key: key.clone(), hint })
@@ -178,7 +218,8 @@ impl Config {
         T::read(value).ok_or_else(|| self.refused(key, T::EXPECTED, value))
     }
 
-    fn refused(&self, key: &str, expected: &str, received: &Value) -> ConfigError {
+    /// The error that `key` has the value `received` instead of what is `expected`.
+    pub fn refused(&self, key: &str, expected: &str, received: &Value) -> ConfigError {
         let (place, key) = (self.place.clone(), format!("'{key}'"));
         ConfigError::Value { place, key, expected: expected.to_owned(), received: shorten(received) }
     }
@@ -201,6 +242,8 @@ pub(crate) enum Fixed {
     Bool(bool),
     /// A number.
     Number(f64),
+    /// A text.
+    Text(&'static str),
 }
 
 impl Fixed {
@@ -209,6 +252,7 @@ impl Fixed {
             Self::Null => Value::Null,
             Self::Bool(value) => value.into(),
             Self::Number(value) => value.into(),
+            Self::Text(value) => value.into(),
         }
     }
 }
@@ -222,10 +266,69 @@ pub(crate) fn entries(
     own.into_iter().chain(fixed).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// A serialized object that is no layer: `{"class_name": .., "config": {..}}`, or a name alone.
+pub(crate) struct Object {
+    /// One of the classes that were asked for.
+    pub(crate) class: &'static str,
+    /// Its arguments.
+    pub(crate) config: Config,
+}
+
+impl Object {
+    /// Reads the class, which is one of the first of `classes`; the second is what the class is called as a name alone. `kind`
+    /// says what it is, for errors.
+    pub(crate) fn read(
+        value: &Value,
+        kind: &'static str,
+        classes: &[(&'static str, &'static str)],
+    ) -> Result<Self, ConfigError> {
+        let find = |name: &str| {
+            let found = classes.iter().find(|(class, short)| *class == name || *short == name);
+            found.map(|&(class, _)| class).ok_or_else(|| {
+                let mut hint = suggestion(name, classes.iter().map(|&(class, _)| class));
+                if hint.is_empty() {
+                    let list: Vec<&str> = classes.iter().map(|&(class, _)| class).collect();
+                    hint = format!("; there are {}", list.join(", "));
+                }
+                ConfigError::UnknownClass { kind, class: name.to_owned(), hint }
+            })
+        };
+        let entries = match value {
+            Value::String(name) => {
+                let class = find(name)?;
+                return Ok(Self { class, config: Config::new(format!("{kind} {class}"), Map::new()) });
+            }
+            Value::Object(entries) => entries.clone(),
+            other => {
+                let expected = "a name or an object with 'class_name' and 'config'".to_owned();
+                let (place, key) = (String::new(), kind.to_owned());
+                return Err(ConfigError::Value { place, key, expected, received: shorten(other) });
+            }
+        };
+        let mut outer = Config::new(kind, entries);
+        let class = find(&outer.required::<String>("class_name")?)?;
+        outer.place = format!("{kind} {class}");
+        let arguments = match outer.take("config") {
+            None => Map::new(),
+            Some(Value::Object(entries)) => entries,
+            Some(other) => return Err(outer.refused("config", "an object", &other)),
+        };
+        for key in ["module", "registered_name", "build_config", "compile_config"] {
+            outer.ignore(key);
+        }
+        let config = Config::new(outer.place.clone(), arguments);
+        outer.finish()?;
+        Ok(Self { class, config })
+    }
+}
+
 /// A value in a config.
-pub(crate) trait ConfigValue: Sized {
+pub trait ConfigValue: Sized {
     /// What the value must be, for error messages.
     const EXPECTED: &'static str;
+
+    /// What a list of such values must be.
+    const LIST: &'static str = "a list";
 
     /// Reads it.
     fn read(value: &Value) -> Option<Self>;
@@ -248,6 +351,7 @@ impl ConfigValue for usize {
 
 impl ConfigValue for i64 {
     const EXPECTED: &'static str = "a whole number";
+    const LIST: &'static str = "a list of whole numbers";
 
     fn read(value: &Value) -> Option<Self> {
         value.as_i64()
@@ -260,6 +364,7 @@ impl ConfigValue for i64 {
 
 impl ConfigValue for f64 {
     const EXPECTED: &'static str = "a number";
+    const LIST: &'static str = "a list of numbers";
 
     fn read(value: &Value) -> Option<Self> {
         value.as_f64()
@@ -308,15 +413,53 @@ impl ConfigValue for Padding {
     }
 }
 
-impl ConfigValue for Vec<i64> {
-    const EXPECTED: &'static str = "a list of whole numbers";
+impl ConfigValue for u64 {
+    const EXPECTED: &'static str = usize::EXPECTED;
+    const LIST: &'static str = "a list of whole numbers that are not negative";
 
     fn read(value: &Value) -> Option<Self> {
-        value.as_array()?.iter().map(Value::as_i64).collect()
+        value.as_u64()
     }
 
     fn write(&self) -> Value {
-        self.clone().into()
+        (*self).into()
+    }
+}
+
+impl ConfigValue for f32 {
+    const EXPECTED: &'static str = f64::EXPECTED;
+
+    fn read(value: &Value) -> Option<Self> {
+        f64::read(value).map(|value| value as Self)
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl ConfigValue for String {
+    const EXPECTED: &'static str = "a text";
+    const LIST: &'static str = "a list of texts";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+
+    fn write(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl<T: ConfigValue> ConfigValue for Vec<T> {
+    const EXPECTED: &'static str = T::LIST;
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(T::read).collect()
+    }
+
+    fn write(&self) -> Value {
+        self.iter().map(T::write).collect()
     }
 }
 

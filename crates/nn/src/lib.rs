@@ -54,9 +54,9 @@ mod train_error;
 pub use activation::{Activation, ParseActivationError};
 pub use callback::{
     BatchLog, CSVLogger, Callback, Control, EarlyStopping, EpochLog, LearningRateScheduler, ModelCheckpoint,
-    MonitorMode, ProgbarLogger, ReduceLROnPlateau, TerminateOnNaN, TrainLog, Verbose,
+    MonitorMode, ProgbarLogger, ReduceLROnPlateau, SwapEMAWeights, TerminateOnNaN, TrainLog, Verbose,
 };
-pub use config::ConfigError;
+pub use config::{Config, ConfigError, ConfigValue};
 pub use constraint::Constraint;
 pub use data_format::{DataFormat, ParseDataFormatError};
 pub use error::{BatchShape, LayerError, NnError};
@@ -79,7 +79,7 @@ pub use train_error::TrainError;
 /// What optimizers are made of, to write one's own.
 pub mod optimizers {
     pub use crate::optimizer::{
-        AdagradRule, AdamRule, Descent, LionRule, NadamRule, RMSpropRule, Rule, STATES, SgdRule, TINY, flush,
-        flush_gradient,
+        AdagradRule, AdamRule, Descent, LionRule, NadamRule, RMSpropRule, Rule, STATES, SgdRule, TINY, deserialize,
+        flush, flush_gradient,
     };
 }

@@ -26,6 +26,9 @@ pub enum TrainError {
         /// What it is.
         received: f64,
     },
+    /// Averages that nobody keeps.
+    #[error("the optimizer must keep averages of the weights to swap them in: call its use_ema(true)")]
+    NoAverages,
     /// Two limits on gradients.
     #[error("give one of clipnorm, clipvalue and global_clipnorm; received {first} and {second}")]
     TwoClips {

@@ -60,7 +60,7 @@ pub(crate) fn render(page: &Page<'_>) -> String {
          <text class=\"small\" x=\"40\" y=\"98\">{second}</text>\n"
     );
     svg += &figure(page);
-    svg += &legend(page.best);
+    svg += &legend(page);
     let series = |value: fn(&EpochRecord) -> f64| page.records.iter().map(|r| (r.epoch, value(r))).collect();
     let loss = Panel {
         title: "Loss",
@@ -98,15 +98,17 @@ fn figure(page: &Page<'_>) -> String {
     )
 }
 
-fn legend(best: Option<usize>) -> String {
+fn legend(page: &Page<'_>) -> String {
     let mut svg = String::from("<g transform=\"translate(40 132)\">\n");
     let mut entry = |x: f64, class: &str, text: &str| {
         svg += &format!("<path class=\"{class}\" d=\"M{x} 0h26\"/>\n");
         svg += &format!("<text class=\"small\" x=\"{}\" y=\"4\">{text}</text>\n", x + 34.0);
     };
     entry(0.0, "line training", "training");
-    entry(112.0, "line validation", "validation");
-    if let Some(best) = best {
+    if page.records.iter().any(EpochRecord::is_validated) {
+        entry(112.0, "line validation", "validation");
+    }
+    if let Some(best) = page.best {
         entry(236.0, "best", &format!("best epoch: {best}"));
     }
     svg + "</g>\n"

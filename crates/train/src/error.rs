@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use stampnet_conv::ConvError;
 use stampnet_data::DataError;
 use stampnet_geometry::GeometryError;
-use stampnet_nn::{BatchShape, NnError};
+use stampnet_nn::{BatchShape, ConfigError, NnError};
 use stampnet_pool::PoolError;
 use stampnet_simd::SimdError;
 use stampnet_tensor::{Shape, TensorError};
@@ -42,6 +42,17 @@ pub(crate) enum CliError {
     /// A network file that describes no network.
     #[error("cannot make the network of '{}': {source}", path.display())]
     Network { path: PathBuf, source: Box<NnError> },
+    /// A settings file that cannot be read.
+    #[error("cannot read the settings '{}': {source}", path.display())]
+    ReadSettings { path: PathBuf, source: io::Error },
+    /// A settings file that says something unusable.
+    #[error("cannot use the settings '{}': {source}", path.display())]
+    Settings { path: PathBuf, source: ConfigError },
+    /// Early stopping without validation.
+    #[error(
+        "stopping early needs images to validate with; received --patience and a validation split of 0: leave out one of them"
+    )]
+    NothingToStopBy,
     /// A network, its training or its use.
     #[error(transparent)]
     Nn(Box<NnError>),

@@ -5,29 +5,27 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::DataArgs;
 use crate::error::CliError;
-use crate::run_folder::{MODEL_FILE, Settings};
+use crate::run_folder::MODEL_FILE;
+use crate::settings::Settings;
 
 /// Where a clone keeps its data set.
 const DEFAULT_DATA: &str = "datasets/fashion-mnist";
 
-/// The folder of the data set: the one that `--data` names, or the default one.
+/// The folder of the data set: the one that is named, or the default one.
 ///
 /// # Errors
-/// No option is given and there is no default folder.
-pub(crate) fn data_folder(args: &DataArgs) -> Result<PathBuf, CliError> {
-    args.data.clone().map_or_else(default_data_folder, Ok)
+/// None is named and there is no default folder.
+pub(crate) fn data_folder(named: Option<&Path>) -> Result<PathBuf, CliError> {
+    named.map_or_else(default_data_folder, |folder| Ok(folder.to_owned()))
 }
 
-/// The data set that a network in a run folder was trained on, unless `--data` says otherwise.
+/// The data set that a network was trained on by its `settings`, unless `--data` says otherwise.
 ///
 /// # Errors
 /// Nothing says which, and there is no default folder.
-pub(crate) fn data_folder_of(args: &DataArgs, model: &Path) -> Result<PathBuf, CliError> {
-    let recorded = || Settings::beside(model).map(|settings| settings.data.folder).filter(|folder| folder.is_dir());
-    match args.data.clone().or_else(recorded) {
-        Some(folder) => Ok(folder),
-        None => default_data_folder(),
-    }
+pub(crate) fn data_folder_of(args: &DataArgs, settings: Option<&Settings>) -> Result<PathBuf, CliError> {
+    let recorded = || settings.and_then(|settings| settings.data.clone()).filter(|folder| folder.is_dir());
+    args.data.clone().or_else(recorded).map_or_else(default_data_folder, Ok)
 }
 
 /// Looks from the current folder upwards, then from the program's own folder upwards: a program that was built in a clone

@@ -18,6 +18,7 @@ mod progress;
 mod recorder;
 mod report;
 mod run_folder;
+mod settings;
 mod threads;
 
 use std::env;

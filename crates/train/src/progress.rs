@@ -58,12 +58,13 @@ impl Drop for EpochBar {
     }
 }
 
-/// Prints the head of the table of epochs.
+/// Prints the head of the table of epochs; `validated` says whether samples are held out.
 ///
 /// # Errors
 /// The console cannot be written.
-pub(crate) fn print_head(console: &mut Console) -> io::Result<()> {
-    let head = "  epoch      loss  accuracy  val_loss  val_accuracy   seconds  images/s";
+pub(crate) fn print_head(console: &mut Console, validated: bool) -> io::Result<()> {
+    let validation = if validated { "  val_loss  val_accuracy" } else { "" };
+    let head = format!("  epoch      loss  accuracy{validation}   seconds  images/s");
     writeln!(console, "{}", console.paint(Style::new().bold(), head))
 }
 
@@ -75,10 +76,15 @@ pub(crate) fn print_row(console: &mut Console, record: &EpochRecord, epochs: usi
     let EpochRecord { epoch, loss, accuracy, val_loss, val_accuracy, seconds, images_per_s } = *record;
     let count = format!("{epoch}/{epochs}");
     let style = if is_best { Style::new().green() } else { Style::new() };
-    let validation = console.paint(style, format!("{val_loss:>8.4}  {:>10.2} %", 100.0 * val_accuracy));
+    let validation = if record.is_validated() {
+        let figures = format!("{val_loss:>8.4}  {:>10.2} %", 100.0 * val_accuracy);
+        format!("  {}", console.paint(style, figures))
+    } else {
+        String::new()
+    };
     let speed = thousands(images_per_s as usize);
     let accuracy = 100.0 * accuracy;
-    writeln!(console, "{count:>7}  {loss:>8.4}  {accuracy:>6.2} %  {validation}  {seconds:>8.1}  {speed:>8}")
+    writeln!(console, "{count:>7}  {loss:>8.4}  {accuracy:>6.2} %{validation}  {seconds:>8.1}  {speed:>8}")
 }
 
 #[cfg(test)]

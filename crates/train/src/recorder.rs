@@ -124,7 +124,7 @@ impl<'a> Recorder<'a> {
 impl Callback for Recorder<'_> {
     fn on_train_begin(&mut self, log: &TrainLog) -> Result<(), NnError> {
         self.train_log = Some(*log);
-        let head = progress::print_head(self.console);
+        let head = progress::print_head(self.console, log.validation_samples > 0);
         self.stop_on(head.map_err(CliError::from));
         self.bar = Some(EpochBar::new(log, log.initial_epoch));
         Ok(())

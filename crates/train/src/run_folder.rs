@@ -6,73 +6,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::Local;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use stampnet_tensor::replace_file;
 
 use crate::error::CliError;
 
 /// Architecture and weights.
 pub(crate) const MODEL_FILE: &str = "model.safetensors";
-/// [`Settings`].
-pub(crate) const SETTINGS_FILE: &str = "settings.json";
 /// A line per epoch.
 pub(crate) const HISTORY_FILE: &str = "history.csv";
 /// The learning curves.
 pub(crate) const CURVES_FILE: &str = "curves.svg";
 /// What the test set said.
 pub(crate) const RESULTS_FILE: &str = "results.json";
-
-/// All that a run depends on, to know later and to do it again.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Settings {
-    /// Of this program.
-    pub(crate) version: String,
-    /// Date and time, with the offset from universal time.
-    pub(crate) started: String,
-    /// As the command line names it.
-    pub(crate) model: String,
-    /// What it was trained on.
-    pub(crate) data: DataSettings,
-    /// At most.
-    pub(crate) epochs: usize,
-    /// Images per step.
-    pub(crate) batch: usize,
-    /// Of Adam.
-    pub(crate) learning_rate: f64,
-    /// Of everything random.
-    pub(crate) seed: u64,
-    /// Epochs without improvement before training stops; none: it does not stop early.
-    pub(crate) patience: Option<usize>,
-    /// Threads that computed; the results do not depend on it.
-    pub(crate) threads: usize,
-    /// SIMD level.
-    pub(crate) simd: String,
-}
-
-/// A data set.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct DataSettings {
-    /// Absolute.
-    pub(crate) folder: PathBuf,
-    /// The names of class 0, 1, 2, ...
-    pub(crate) classes: Vec<String>,
-    /// Images whose gradients were used.
-    pub(crate) training_images: usize,
-    /// Images held out from the training set.
-    pub(crate) validation_images: usize,
-    /// Images of the test set.
-    pub(crate) test_images: usize,
-    /// SHA-256 sums of the decompressed files, where the data set lists them; they were checked.
-    pub(crate) sha256: BTreeMap<String, String>,
-}
-
-impl Settings {
-    /// The settings in the folder of a model file, if they are there and can be read.
-    pub(crate) fn beside(model: &Path) -> Option<Self> {
-        let text = fs::read_to_string(model.with_file_name(SETTINGS_FILE)).ok()?;
-        serde_json::from_str(&text).ok()
-    }
-}
 
 /// The sums that a data set's SHA256SUMS lists.
 pub(crate) fn listed_sums(folder: &Path) -> BTreeMap<String, String> {

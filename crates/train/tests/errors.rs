@@ -139,6 +139,36 @@ fn bad_networks_are_refused_by_file_and_layer() {
 }
 
 #[test]
+fn bad_settings_are_refused_by_file_and_key() {
+    let settings = |name, text: &str, says| Case {
+        name,
+        file: Some(("recipe.json", text.as_bytes().to_vec())),
+        arguments: "train --settings recipe.json --data data --out run",
+        code: 1,
+        says,
+    };
+    check(vec![
+        settings("misspelt key", r#"{"epoch": 3}"#, &["'recipe.json'", "'epoch'", "did you mean 'epochs'?"]),
+        settings("no JSON", "epochs: 3", &["'recipe.json'", "JSON"]),
+        settings("empty file", "", &["'recipe.json'", "JSON"]),
+        settings("no such network", r#"{"model": "lenet.json"}"#, &["'lenet.json'", "built in"]),
+        settings(
+            "rate out of range",
+            r#"{"model": "network.json", "optimizer": {"class_name": "SGD", "config": {"learning_rate": -1}}}"#,
+            &["learning_rate", "-1"],
+        ),
+        settings(
+            "unknown argument of a layer",
+            r#"{"model": {"class_name": "Sequential", "config": {"layers": [{"class_name": "InputLayer", "config":
+                {"batch_shape": [null, 6, 5, 1]}}, {"class_name": "Dense", "config": {"name": "d", "unit": 3}}]}}}"#,
+            &["'recipe.json'", "'units' is missing; did you mean it by 'unit'?"],
+        ),
+        bad_call("no settings", "train --settings none.json --out run", 1, &["cannot read the settings 'none.json'"]),
+        bad_call("a folder of settings", "train --settings data --out run", 1, &["cannot read the settings 'data'"]),
+    ]);
+}
+
+#[test]
 fn bad_folders_are_refused_before_any_work() {
     check(vec![
         bad_call("no data folder", "train --data nowhere --model network.json --out run", 1, &["'nowhere'"]),

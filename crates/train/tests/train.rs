@@ -20,11 +20,14 @@ fn a_run_leaves_model_settings_history_and_curves() {
     assert_eq!(place.list("run"), files);
 
     let settings: serde_json::Value = serde_json::from_str(&place.read("run/settings.json")).unwrap();
-    for (key, want) in [("seed", 42), ("epochs", 2), ("batch", 4), ("patience", 2), ("threads", 1)] {
+    for (key, want) in [("seed", 42), ("epochs", 2), ("batch", 4), ("patience", 2)] {
         assert_eq!(settings[key], want, "{key}");
     }
-    assert_eq!(settings["data"]["classes"], serde_json::json!(["hat", "belt", "shoe"]));
-    assert_eq!(settings["data"]["validation_images"], 12);
+    assert_eq!(settings["optimizer"]["config"]["learning_rate"], 0.02);
+    assert_eq!(settings["winograd"], true);
+    assert_eq!(settings["model"]["config"]["name"], "tiny");
+    assert_eq!(settings["run"]["classes"], serde_json::json!(["hat", "belt", "shoe"]));
+    assert_eq!((&settings["run"]["validation_images"], &settings["run"]["threads"]), (&12.into(), &1.into()));
 
     let history = place.read("run/history.csv");
     assert_eq!(history.lines().count(), 3);
@@ -77,6 +80,57 @@ fn one_seed_gives_one_network_on_any_number_of_threads() {
     let first = train("--threads 1", "a");
     assert!(first == train("--threads 3", "b"), "threads change the network");
     assert!(first != train("--threads 1 --seed 43", "c"), "the seed changes nothing");
+}
+
+#[test]
+fn a_run_is_repeated_by_its_settings() {
+    let place = Place::new();
+    let weights = |out: &str| std::fs::read(place.path(out).join("model.safetensors")).unwrap();
+    place.train().succeeded();
+    // Neither the network's file nor the options are needed again.
+    std::fs::remove_file(place.path("network.json")).unwrap();
+    place.run("train --settings run/settings.json --out again").succeeded();
+    assert!(weights("run") == weights("again"), "the settings do not repeat the run");
+    place.run("train --settings run/settings.json --out other --seed 43").succeeded();
+    assert!(weights("run") != weights("other"), "the seed changes nothing");
+    place.run("train --settings run/settings.json --out exact --no-winograd").succeeded();
+    let settings: serde_json::Value = serde_json::from_str(&place.read("exact/settings.json")).unwrap();
+    assert_eq!(settings["winograd"], false);
+}
+
+#[test]
+fn a_settings_file_trains_on_all_images_with_augmentation_averages_and_a_schedule() {
+    let place = Place::new();
+    let mut network: serde_json::Value = serde_json::from_str(&common::network(3)).unwrap();
+    let augmentation = serde_json::json!([
+        {"class_name": "RandomTranslation", "config": {"name": "shift", "height_factor": 0.0, "width_factor": 0.2}},
+        {"class_name": "RandomErasing", "config": {"name": "erase", "factor": 0.2, "value_range": [0.0, 1.0]}},
+    ]);
+    let layers = network["config"]["layers"].as_array_mut().unwrap();
+    layers.splice(1..1, augmentation.as_array().unwrap().clone());
+    let settings = serde_json::json!({
+        "model": network,
+        "optimizer": {"class_name": "SGD", "config": {
+            "learning_rate": {"class_name": "OneCycle", "config": {"max_learning_rate": 0.2}},
+            "momentum": 0.9, "nesterov": true, "weight_decay": 5e-4, "exclude_from_weight_decay": ["bias"],
+            "use_ema": true, "ema_momentum": 0.8,
+        }},
+        "loss": {"class_name": "SparseCategoricalCrossentropy", "config": {"label_smoothing": 0.1}},
+        "epochs": 8, "batch": 6, "validation_split": 0, "data": "data",
+    });
+    place.write("recipe.json", settings.to_string().as_bytes());
+    let run = place.run("train --settings recipe.json --out run --json").succeeded();
+    assert_eq!(run.json()["test_accuracy"], 1.0, "{run:?}");
+    assert!(run.err.contains("60 images to train on, 0 to validate with"), "{}", run.err);
+    assert!(run.err.contains("SGD, learning rate by OneCycle, batches of 6"), "{}", run.err);
+    assert!(run.err.contains("Done after 8 epochs") && run.err.contains("the last weights are kept"), "{}", run.err);
+    assert!(!run.err.contains("val_loss") && !place.read("run/history.csv").contains("val_loss"), "{}", run.err);
+    // Label smoothing is part of the loss that the test reports, then and now.
+    let again = place.run("evaluate run --json").succeeded().json();
+    assert_eq!(again["test_loss"], run.json()["test_loss"]);
+    place.run("train --settings run/settings.json --out again --threads 1").succeeded();
+    let weights = |out: &str| std::fs::read(place.path(out).join("model.safetensors")).unwrap();
+    assert!(weights("run") == weights("again"), "the settings do not repeat the run");
 }
 
 #[test]

@@ -9,4 +9,3 @@ mod onnx;
 mod onnx_operators;
 mod recorded;
 mod training;
-mod training_objects;

@@ -7,6 +7,7 @@ mod model_checkpoint;
 mod monitor;
 mod progbar_logger;
 mod reduce_lr_on_plateau;
+mod swap_ema_weights;
 mod terminate_on_nan;
 
 pub use csv_logger::CSVLogger;
@@ -16,6 +17,7 @@ pub use model_checkpoint::ModelCheckpoint;
 pub use monitor::MonitorMode;
 pub use progbar_logger::{ProgbarLogger, Verbose};
 pub use reduce_lr_on_plateau::ReduceLROnPlateau;
+pub use swap_ema_weights::SwapEMAWeights;
 pub use terminate_on_nan::TerminateOnNaN;
 
 use crate::{Model, NnError, TrainError};
@@ -137,6 +139,22 @@ pub trait Callback {
     /// After each batch. Runs between steps: it should be quick.
     fn on_batch_end(&mut self, _log: &BatchLog) -> Control {
         Control::Continue
+    }
+
+    /// Before each validation.
+    ///
+    /// # Errors
+    /// Whatever the callback refuses.
+    fn on_test_begin(&mut self, _model: &mut Model) -> Result<(), NnError> {
+        Ok(())
+    }
+
+    /// After each validation.
+    ///
+    /// # Errors
+    /// Whatever the callback refuses.
+    fn on_test_end(&mut self, _model: &mut Model) -> Result<(), NnError> {
+        Ok(())
     }
 
     /// After each epoch and its validation.

@@ -138,6 +138,7 @@ impl Model {
                 break;
             }
         }
+        self.take_averages();
         for callback in &mut callbacks {
             callback.on_train_end(self)?;
         }
@@ -148,8 +149,9 @@ impl Model {
     fn undo(&mut self, error: &NnError, before: &[Tensor]) {
         if let NnError::Train(TrainError::Diverged { .. } | TrainError::NotFinite { .. }) = error {
             self.copy_weights_from(before);
-            if let Some(optimizer) = self.optimizer_mut() {
-                optimizer.reset();
+            if let Some(compiled) = &mut self.compiled {
+                compiled.optimizer.reset();
+                compiled.averages_swapped = false;
             }
         }
     }
@@ -162,7 +164,8 @@ impl Model {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<Option<EpochLog>, NnError> {
         let start = Instant::now();
-        let Compiled { optimizer, losses, metrics } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
+        self.restore_weights();
+        let Compiled { optimizer, losses, metrics, .. } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
         let batch_count = run.batches();
         let mut tally = Tally::new(losses, metrics);
         let order = run.order(epoch);
@@ -223,7 +226,13 @@ impl Model {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<(EpochLog, Control), NnError> {
         if let Some((data, rows)) = &run.validation {
+            for callback in callbacks.iter_mut() {
+                callback.on_test_begin(self)?;
+            }
             let evaluation = self.evaluate_rows(*data, rows, run.batch_size)?;
+            for callback in callbacks.iter_mut() {
+                callback.on_test_end(self)?;
+            }
             (log.val_loss, log.val_accuracy) = (Some(evaluation.loss), evaluation.accuracy);
             log.metrics.extend(named_metrics(&evaluation.outputs, "val_"));
         }

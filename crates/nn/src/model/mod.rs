@@ -1,5 +1,6 @@
 //! A model: a description with weights, and what can be done with it.
 
+mod averages;
 mod batch;
 mod check;
 mod draft;
@@ -92,6 +93,8 @@ struct Compiled {
     /// One for each output.
     losses: Vec<Weighted>,
     metrics: Vec<Metric>,
+    /// Whether the weights are the averages of which the optimizer has the rest, and the optimizer has the weights.
+    averages_swapped: bool,
 }
 
 impl std::fmt::Debug for Model {
@@ -248,7 +251,12 @@ impl Model {
             }
         }
         self.programs.clear();
-        self.compiled = Some(Compiled { optimizer: Box::new(optimizer), losses: each, metrics: Vec::new() });
+        self.compiled = Some(Compiled {
+            optimizer: Box::new(optimizer),
+            losses: each,
+            metrics: Vec::new(),
+            averages_swapped: false,
+        });
         Ok(())
     }
 

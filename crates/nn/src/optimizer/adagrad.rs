@@ -1,7 +1,9 @@
 //! Adagrad.
 
+use super::config::Arguments;
 use super::{Descent, Rule, STATES, check_epsilon, check_range};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 use crate::schedules::Schedule;
 
 /// Adagrad (Duchi, Hazan and Singer, 2011): gradients divided by the root of the sum of all their squares so far.
@@ -52,6 +54,13 @@ impl Adagrad {
     pub const fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
         self
+    }
+}
+
+impl Arguments for AdagradRule {
+    fn read(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+        config.optional("initial_accumulator_value", &mut self.initial_accumulator_value)?;
+        config.optional("epsilon", &mut self.epsilon)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Adam, and Adam with weight decay.
 
+use super::config::Arguments;
 use super::{Descent, Rule, STATES, check_epsilon, check_share, flush, flush_gradient};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 use crate::schedules::Schedule;
 
 /// Adam (Kingma and Ba, 2015): steps whose size per weight follows the mean and the mean square of past gradients.
@@ -109,6 +111,15 @@ impl<const DECAYS: bool> Descent<AdamRule<DECAYS>> {
     pub const fn amsgrad(mut self, amsgrad: bool) -> Self {
         self.rule.amsgrad = amsgrad;
         self
+    }
+}
+
+impl<const DECAYS: bool> Arguments for AdamRule<DECAYS> {
+    fn read(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+        config.optional("beta_1", &mut self.beta_1)?;
+        config.optional("beta_2", &mut self.beta_2)?;
+        config.optional("epsilon", &mut self.epsilon)?;
+        config.optional("amsgrad", &mut self.amsgrad)
     }
 }
 

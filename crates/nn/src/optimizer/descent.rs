@@ -7,6 +7,7 @@ use stampnet_simd::Level;
 use stampnet_tensor::AlignedVec;
 
 use super::clip::Clip;
+use super::ema::Ema;
 use super::rule::{Around, Update};
 use super::{Optimizer, Rule, check_range};
 use crate::TrainError;
@@ -32,10 +33,11 @@ pub(super) const CHUNK: usize = 8192;
 #[derive(Clone, Debug)]
 pub struct Descent<R: Rule> {
     pub(super) rule: R,
-    learning_rate: Arc<dyn Schedule>,
-    clip: Clip,
-    weight_decay: f64,
-    without_decay: Vec<String>,
+    pub(super) learning_rate: Arc<dyn Schedule>,
+    pub(super) clip: Clip,
+    pub(super) weight_decay: f64,
+    pub(super) without_decay: Vec<String>,
+    pub(super) ema: Ema,
     /// Steps begun.
     steps: u64,
     /// Those of the step that runs.
@@ -55,6 +57,7 @@ impl<R: Rule> Descent<R> {
             clip: Clip::default(),
             weight_decay: 0.0,
             without_decay: Vec::new(),
+            ema: Ema::default(),
             steps: 0,
             rate: 0.0,
             factors: None,
@@ -99,6 +102,36 @@ impl<R: Rule> Descent<R> {
         self
     }
 
+    /// Sets whether an exponential moving average of each weight is kept, which mostly does better than the weight itself
+    /// (Polyak and Juditsky, 1992); it is not by default. When [`fit`](crate::Model::fit) ends, the weights become their
+    /// averages. [`SwapEMAWeights`](crate::SwapEMAWeights) validates with them, too. Moving averages of batch normalization
+    /// stay those of training.
+    ///
+    /// ```
+    /// use stampnet_nn::Sgd;
+    ///
+    /// let sgd = Sgd::new(0.1).momentum(0.9).nesterov(true).use_ema(true).ema_momentum(0.998);
+    /// ```
+    #[must_use]
+    pub const fn use_ema(mut self, use_ema: bool) -> Self {
+        self.ema.used = use_ema;
+        self
+    }
+
+    /// Sets the share of an average that a step keeps; 0.99 by default.
+    #[must_use]
+    pub const fn ema_momentum(mut self, momentum: f64) -> Self {
+        self.ema.momentum = momentum;
+        self
+    }
+
+    /// Lets the weights become their averages every `steps` steps, and go on from there; never by default.
+    #[must_use]
+    pub const fn ema_overwrite_frequency(mut self, steps: usize) -> Self {
+        self.ema.overwrite_frequency = Some(steps);
+        self
+    }
+
     /// What happens to each element of a weight around the rule.
     fn around(&mut self, name: &str, gradient: &[f32]) -> Around {
         let (scale, limit) = self.clip.of(gradient, self.level);
@@ -137,6 +170,7 @@ impl<R: Rule> Optimizer for Descent<R> {
     fn check(&self) -> Result<(), TrainError> {
         self.learning_rate.check()?;
         self.clip.check()?;
+        self.ema.check()?;
         let decay = self.weight_decay;
         check_range("weight_decay", decay, "finite and not negative", decay.is_finite() && decay >= 0.0)?;
         self.rule.check()
@@ -158,17 +192,28 @@ impl<R: Rule> Optimizer for Descent<R> {
         let chunks = weight.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
         if kept == 0 {
             let update = |(weight, gradient)| Update::<R> { factors, around, weight, states: &mut [], gradient };
-            return chunks.for_each(|chunk| level.run(update(chunk)));
+            chunks.for_each(|chunk| level.run(update(chunk)));
+        } else {
+            let states = states_of(&mut self.states, index, kept * gradient.len(), self.rule.initial());
+            chunks.zip(states.par_chunks_mut(kept * CHUNK)).for_each(|((weight, gradient), states)| {
+                level.run(Update::<R> { factors, around, weight, states, gradient });
+            });
         }
-        let states = states_of(&mut self.states, index, kept * gradient.len(), self.rule.initial());
-        chunks.zip(states.par_chunks_mut(kept * CHUNK)).for_each(|((weight, gradient), states)| {
-            level.run(Update::<R> { factors, around, weight, states, gradient });
-        });
+        self.ema.update(index, weight, self.steps, level);
+    }
+
+    fn uses_ema(&self) -> bool {
+        self.ema.used
+    }
+
+    fn average(&mut self, index: usize) -> Option<&mut [f32]> {
+        self.ema.average(index)
     }
 
     fn reset(&mut self) {
         self.steps = 0;
         self.states.clear();
         self.rule.reset();
+        self.ema.reset();
     }
 }

@@ -1,7 +1,9 @@
 //! Lion.
 
+use super::config::Arguments;
 use super::{Descent, Rule, STATES, check_share, flush};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 use crate::schedules::Schedule;
 
 /// Lion (Chen and others, 2023): steps of one size in the direction of the sign of an average gradient. Its learning rate
@@ -53,6 +55,13 @@ impl Lion {
     pub const fn beta_2(mut self, beta_2: f64) -> Self {
         self.rule.beta_2 = beta_2;
         self
+    }
+}
+
+impl Arguments for LionRule {
+    fn read(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+        config.optional("beta_1", &mut self.beta_1)?;
+        config.optional("beta_2", &mut self.beta_2)
     }
 }
 

@@ -3,7 +3,9 @@
 mod adagrad;
 mod adam;
 mod clip;
+mod config;
 mod descent;
+mod ema;
 mod lion;
 mod nadam;
 mod rmsprop;
@@ -14,6 +16,7 @@ use std::fmt::Debug;
 
 pub use adagrad::{Adagrad, AdagradRule};
 pub use adam::{Adam, AdamRule, AdamW};
+pub use config::deserialize;
 pub use descent::Descent;
 pub use lion::{Lion, LionRule};
 pub use nadam::{Nadam, NadamRule};
@@ -49,8 +52,57 @@ pub trait Optimizer: Debug + Send {
     /// `gradient` have as many elements as at every other step.
     fn update(&mut self, index: usize, name: &str, weight: &mut [f32], gradient: &[f32]);
 
+    /// Whether it keeps moving averages of the weights.
+    fn uses_ema(&self) -> bool {
+        false
+    }
+
+    /// The moving average of weight `index`, once there is one.
+    fn average(&mut self, index: usize) -> Option<&mut [f32]> {
+        let _ = index;
+        None
+    }
+
     /// Forgets all steps.
     fn reset(&mut self);
+}
+
+impl Optimizer for Box<dyn Optimizer> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn learning_rate(&self) -> f64 {
+        (**self).learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        (**self).set_learning_rate(learning_rate);
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        (**self).check()
+    }
+
+    fn begin_step(&mut self, gradients: &mut dyn Iterator<Item = &[f32]>) {
+        (**self).begin_step(gradients);
+    }
+
+    fn update(&mut self, index: usize, name: &str, weight: &mut [f32], gradient: &[f32]) {
+        (**self).update(index, name, weight, gradient);
+    }
+
+    fn uses_ema(&self) -> bool {
+        (**self).uses_ema()
+    }
+
+    fn average(&mut self, index: usize) -> Option<&mut [f32]> {
+        (**self).average(index)
+    }
+
+    fn reset(&mut self) {
+        (**self).reset();
+    }
 }
 
 /// Refuses a number outside of its range.

@@ -1,7 +1,9 @@
 //! Adam with Nesterov's momentum.
 
+use super::config::Arguments;
 use super::{Descent, Rule, STATES, check_epsilon, check_share, flush, flush_gradient};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 use crate::schedules::Schedule;
 
 /// Nadam (Dozat, 2016): [`Adam`](crate::Adam) whose mean looks one step ahead, with a momentum that warms up.
@@ -65,6 +67,14 @@ impl Nadam {
     pub const fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule.epsilon = epsilon;
         self
+    }
+}
+
+impl Arguments for NadamRule {
+    fn read(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+        config.optional("beta_1", &mut self.beta_1)?;
+        config.optional("beta_2", &mut self.beta_2)?;
+        config.optional("epsilon", &mut self.epsilon)
     }
 }
 

@@ -1,7 +1,9 @@
 //! RMSprop.
 
+use super::config::Arguments;
 use super::{Descent, Rule, STATES, check_epsilon, check_range, check_share, flush};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 use crate::schedules::Schedule;
 
 /// RMSprop (Tieleman and Hinton, 2012): gradients divided by the root of their mean square.
@@ -70,6 +72,15 @@ impl RMSprop {
     pub const fn centered(mut self, centered: bool) -> Self {
         self.rule.centered = centered;
         self
+    }
+}
+
+impl Arguments for RMSpropRule {
+    fn read(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+        config.optional("rho", &mut self.rho)?;
+        config.optional("momentum", &mut self.momentum)?;
+        config.optional("epsilon", &mut self.epsilon)?;
+        config.optional("centered", &mut self.centered)
     }
 }
 

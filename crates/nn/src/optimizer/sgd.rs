@@ -1,7 +1,9 @@
 //! Stochastic gradient descent.
 
+use super::config::Arguments;
 use super::{Descent, Rule, STATES, check_range, flush};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 use crate::schedules::Schedule;
 
 /// Gradient descent, with momentum if wanted (Sutskever, Martens, Dahl and Hinton, 2013).
@@ -52,6 +54,13 @@ impl Sgd {
     pub const fn nesterov(mut self, nesterov: bool) -> Self {
         self.rule.nesterov = nesterov;
         self
+    }
+}
+
+impl Arguments for SgdRule {
+    fn read(&mut self, config: &mut Config) -> Result<(), ConfigError> {
+        config.optional("momentum", &mut self.momentum)?;
+        config.optional("nesterov", &mut self.nesterov)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Schedule, check_rate, check_steps, half_cosine};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 
 /// Half a cosine wave down to `alpha` times the rate (Loshchilov and Hutter, 2017), after a straight warm-up if wanted. As
 /// [Keras's](https://keras.io/api/optimizers/learning_rate_schedules/cosine_decay/).
@@ -40,6 +41,16 @@ impl CosineDecay {
     pub const fn warmup(mut self, warmup_steps: u64, warmup_target: f64) -> Self {
         self.warmup = Some((warmup_steps, warmup_target));
         self
+    }
+
+    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
+        let mut schedule = Self::new(config.required("initial_learning_rate")?, config.required("decay_steps")?);
+        let (mut warmup_steps, mut warmup_target) = (0, None);
+        config.optional("alpha", &mut schedule.alpha)?;
+        config.optional("warmup_steps", &mut warmup_steps)?;
+        config.optional("warmup_target", &mut warmup_target)?;
+        schedule.warmup = warmup_target.map(|target| (warmup_steps, target));
+        Ok(schedule)
     }
 }
 

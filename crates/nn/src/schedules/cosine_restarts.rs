@@ -2,6 +2,7 @@
 
 use super::{Schedule, check, check_rate, check_steps, half_cosine};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 
 /// Cosine decay that begins anew when it has ended (Loshchilov and Hutter, 2017): each time `t_mul` times as long, from
 /// `m_mul` times as high. As
@@ -47,6 +48,14 @@ impl CosineDecayRestarts {
     pub const fn alpha(mut self, alpha: f64) -> Self {
         self.alpha = alpha;
         self
+    }
+
+    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
+        let mut schedule = Self::new(config.required("initial_learning_rate")?, config.required("first_decay_steps")?);
+        config.optional("t_mul", &mut schedule.t_mul)?;
+        config.optional("m_mul", &mut schedule.m_mul)?;
+        config.optional("alpha", &mut schedule.alpha)?;
+        Ok(schedule)
     }
 }
 

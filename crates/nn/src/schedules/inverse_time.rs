@@ -2,6 +2,7 @@
 
 use super::{Schedule, check_rate, check_steps};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 
 /// `initial_learning_rate / (1 + decay_rate * step / decay_steps)`. As
 /// [Keras's](https://keras.io/api/optimizers/learning_rate_schedules/inverse_time_decay/).
@@ -30,6 +31,13 @@ impl InverseTimeDecay {
     pub const fn staircase(mut self, staircase: bool) -> Self {
         self.staircase = staircase;
         self
+    }
+
+    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
+        let (initial, steps) = (config.required("initial_learning_rate")?, config.required("decay_steps")?);
+        let mut schedule = Self::new(initial, steps, config.required("decay_rate")?);
+        config.optional("staircase", &mut schedule.staircase)?;
+        Ok(schedule)
     }
 }
 

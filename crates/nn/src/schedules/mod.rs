@@ -3,6 +3,7 @@
 //!
 //! Steps are batches, counted from 0 over all epochs.
 
+mod config;
 mod cosine;
 mod cosine_restarts;
 mod exponential;
@@ -13,6 +14,8 @@ mod polynomial;
 
 use std::fmt::Debug;
 
+pub use config::deserialize;
+pub(crate) use config::read;
 pub use cosine::CosineDecay;
 pub use cosine_restarts::CosineDecayRestarts;
 pub use exponential::ExponentialDecay;
@@ -60,6 +63,16 @@ pub trait Schedule: Debug + Send + Sync {
 impl Schedule for f64 {
     fn at(&self, _: u64) -> f64 {
         *self
+    }
+}
+
+impl Schedule for Box<dyn Schedule> {
+    fn at(&self, step: u64) -> f64 {
+        (**self).at(step)
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        (**self).check()
     }
 }
 

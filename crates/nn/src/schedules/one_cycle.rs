@@ -2,6 +2,7 @@
 
 use super::{Schedule, check, check_rate, half_cosine};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 
 /// From a small rate up to the largest and down to nearly nothing, along cosines (Smith and Topin, 2018): training in few
 /// epochs. As PyTorch's `OneCycleLR`, whose names and defaults it has; the momentum stays.
@@ -47,6 +48,14 @@ impl OneCycle {
     pub const fn final_div_factor(mut self, final_div_factor: f64) -> Self {
         self.final_div_factor = final_div_factor;
         self
+    }
+
+    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
+        let mut schedule = Self::new(config.required("max_learning_rate")?, config.required("total_steps")?);
+        config.optional("pct_start", &mut schedule.pct_start)?;
+        config.optional("div_factor", &mut schedule.div_factor)?;
+        config.optional("final_div_factor", &mut schedule.final_div_factor)?;
+        Ok(schedule)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Schedule, check, check_rate};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 
 /// `values[i]` up to and with step `boundaries[i]`, then the last value. As
 /// [Keras's](https://keras.io/api/optimizers/learning_rate_schedules/piecewise_constant_decay/).
@@ -22,6 +23,12 @@ impl PiecewiseConstantDecay {
     /// `boundaries` rise; there is one more of `values`.
     pub fn new(boundaries: impl Into<Vec<u64>>, values: impl Into<Vec<f64>>) -> Self {
         Self { boundaries: boundaries.into(), values: values.into() }
+    }
+
+    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
+        let boundaries: Vec<u64> = config.required("boundaries")?;
+        let values: Vec<f64> = config.required("values")?;
+        Ok(Self::new(boundaries, values))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Schedule, check, check_rate, check_steps};
 use crate::TrainError;
+use crate::config::{Config, ConfigError};
 
 /// `(initial - end) * (1 - step / decay_steps) ^ power + end`, then `end`: a straight line by default. As
 /// [Keras's](https://keras.io/api/optimizers/learning_rate_schedules/polynomial_decay/).
@@ -46,6 +47,14 @@ impl PolynomialDecay {
     pub const fn cycle(mut self, cycle: bool) -> Self {
         self.cycle = cycle;
         self
+    }
+
+    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
+        let mut schedule = Self::new(config.required("initial_learning_rate")?, config.required("decay_steps")?);
+        config.optional("end_learning_rate", &mut schedule.end)?;
+        config.optional("power", &mut schedule.power)?;
+        config.optional("cycle", &mut schedule.cycle)?;
+        Ok(schedule)
     }
 }
 

@@ -103,7 +103,7 @@ fn a_class_that_resembles_none_is_answered_with_the_list() {
 #[test]
 fn documents_of_another_kind_are_refused() {
     for (text, expected) in [
-        ("{", "a model config must be JSON: EOF while parsing an object at line 1 column 1"),
+        ("{", "a config must be JSON: EOF while parsing an object at line 1 column 1"),
         ("[]", "the model config: 'class_name' is missing"),
         (r#"{"class_name": 7}"#, "the model config: 'class_name' must be a string; received 7"),
         (r#"{"class_name": "Functional"}"#, "the model's class must be 'Sequential'; received 'Functional'"),

@@ -38,7 +38,7 @@ impl Steps<'_> {
     /// The data set that the options name, or the default one if it is there and fits the network.
     fn real_data(&self, model: &Model) -> Result<Option<IdxFolder>, CliError> {
         let Some(folder) = &self.data.data else {
-            let Ok(folder) = locate::data_folder(self.data) else { return Ok(None) };
+            let Ok(folder) = locate::data_folder(self.data.data.as_deref()) else { return Ok(None) };
             let data = IdxFolder::open(&folder)?;
             let outputs = model.output_shape().len();
             let fits = data.train.sample_shape() == model.input_shape() && data.class_names.len() <= outputs;

@@ -12,6 +12,7 @@ use crate::error::CliError;
 use crate::locate;
 use crate::network;
 use crate::report::{Scores, TestLine};
+use crate::settings::Settings;
 use crate::threads;
 
 /// Tests and prints.
@@ -23,11 +24,13 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
     let mut console = Console::new(args.json);
     let mut model = network::load(&args.model)?;
     model.set_winograd(!args.no_winograd);
-    let folder = locate::data_folder_of(&args.data, &locate::model_file(&args.model))?;
+    let settings = Settings::beside(&locate::model_file(&args.model));
+    let folder = locate::data_folder_of(&args.data, settings.as_ref())?;
     let data = IdxFolder::open(&folder)?;
     writeln!(console, "Network {}, {} parameters", model.name(), thousands(model.parameters()))?;
     writeln!(console, "Data: {}, {} classes\n", folder.display(), data.class_names.len())?;
-    model.compile(Adam::default(), network::LOSS)?;
+    let loss = settings.and_then(|settings| settings.loss().ok()).unwrap_or_else(|| network::LOSS.into());
+    model.compile(Adam::default(), loss)?;
     let start = Instant::now();
     let scores = test(&mut model, &data, args.batch)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -2,12 +2,12 @@
 
 use std::env;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use console::Style;
 use stampnet_data::{Dataset, IdxFolder, Subset, split};
-use stampnet_nn::{Adam, EarlyStopping, FitOptions, Model};
+use stampnet_nn::{EarlyStopping, FitOptions, Model, NnError, SwapEMAWeights};
 use stampnet_simd::Level;
 
 use crate::cli::TrainArgs;
@@ -17,42 +17,44 @@ use crate::curves::{self, Heading, Page};
 use crate::error::CliError;
 use crate::recorder::{Interrupted, Recorded, Recorder};
 use crate::report::{Results, Scores, TestLine};
-use crate::run_folder::{
-    CURVES_FILE, DataSettings, MODEL_FILE, RESULTS_FILE, RunFolder, SETTINGS_FILE, Settings, listed_sums, now,
-};
+use crate::run_folder::{CURVES_FILE, MODEL_FILE, RESULTS_FILE, RunFolder, listed_sums, now};
+use crate::settings::{RunNotes, SETTINGS_FILE, Settings};
 use crate::{interrupt, locate, network, threads};
-
-/// The share of the training set that is held out.
-const VALIDATION_SHARE: f64 = 0.2;
 
 /// A training run that is ready to begin.
 struct Run<'a> {
-    args: &'a TrainArgs,
+    json: bool,
     data: &'a IdxFolder,
+    folder: PathBuf,
     training: Subset<'a>,
-    validation: Subset<'a>,
-    settings: Settings,
+    validation: Option<Subset<'a>>,
+    settings: &'a Settings,
+    notes: RunNotes,
+    /// Whether the optimizer keeps averages of the weights.
+    uses_ema: bool,
 }
 
 /// Trains, tests and leaves a run folder.
 ///
 /// # Errors
-/// Network or data cannot be read or do not fit each other, the run folder cannot be written, the loss is not finite any more,
-/// or the output cannot be printed.
+/// Settings, network or data cannot be read or do not fit each other, the run folder cannot be written, the loss is not finite any
+/// more, or the output cannot be printed.
 pub(crate) fn run(args: &TrainArgs) -> Result<(), CliError> {
     let threads = threads::start(&args.threads)?;
     let mut console = Console::new(args.json);
-    let mut model = network::build(&args.model, args.seed)?;
-    model.set_winograd(!args.no_winograd);
-    model.compile(Adam::new(args.lr), network::LOSS)?;
-    let folder = locate::data_folder(&args.data)?;
+    let settings = Settings::of(args)?;
+    let mut model = settings.model.build(settings.seed)?;
+    model.set_winograd(settings.winograd);
+    let folder = locate::data_folder(settings.data.as_deref())?;
     let data = IdxFolder::open(&folder)?;
-    let run = Run::new(args, &folder, &data, threads)?;
+    let mut run = Run::new(&settings, &data, &folder, threads)?;
+    run.json = args.json;
+    run.compile(&mut model)?;
     // Whether network and data fit each other shows on one image, before anything is written.
     model.evaluate(&Subset::new(&data.train, vec![0])?, 1)?;
     network::set_class_names(&mut model, &data.class_names);
-    let run_folder = RunFolder::create(args.out.as_deref(), &args.model)?;
-    run_folder.write_json(SETTINGS_FILE, &run.settings)?;
+    let run_folder = RunFolder::create(args.out.as_deref(), settings.model.name())?;
+    run_folder.write_json(SETTINGS_FILE, &run.settings_to_keep())?;
     let summary = model.summary(console.width());
     writeln!(console, "{summary}")?;
     run.print_data(&mut console)?;
@@ -61,64 +63,68 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), CliError> {
 }
 
 impl<'a> Run<'a> {
-    fn new(args: &'a TrainArgs, folder: &Path, data: &'a IdxFolder, threads: usize) -> Result<Self, CliError> {
-        let (training, validation) = split(data.train.len(), VALIDATION_SHARE, args.seed)?;
-        let data_settings = DataSettings {
-            folder: folder.canonicalize().unwrap_or_else(|_| folder.to_owned()),
+    fn new(settings: &'a Settings, data: &'a IdxFolder, folder: &Path, threads: usize) -> Result<Self, CliError> {
+        let (training, validation) = match settings.validation_split {
+            0.0 => (Subset::new(&data.train, (0..data.train.len() as u32).collect())?, None),
+            share => {
+                let (training, validation) = split(data.train.len(), share, settings.seed)?;
+                (Subset::new(&data.train, training)?, Some(Subset::new(&data.train, validation)?))
+            }
+        };
+        let notes = RunNotes {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: now(),
+            threads,
+            simd: Level::current().to_string(),
             classes: data.class_names.clone(),
             training_images: training.len(),
-            validation_images: validation.len(),
+            validation_images: validation.as_ref().map_or(0, Dataset::len),
             test_images: data.test.len(),
             sha256: listed_sums(folder),
         };
-        let settings = Settings {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: now(),
-            model: args.model.clone(),
-            data: data_settings,
-            epochs: args.epochs,
-            batch: args.batch,
-            learning_rate: args.lr,
-            seed: args.seed,
-            patience: (!args.no_early_stopping).then_some(args.patience),
-            threads,
-            simd: Level::current().to_string(),
-        };
-        let (training, validation) = (Subset::new(&data.train, training)?, Subset::new(&data.train, validation)?);
-        Ok(Self { args, data, training, validation, settings })
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Ok(Self { json: false, data, folder, training, validation, settings, notes, uses_ema: false })
+    }
+
+    /// Gives the model its optimizer and its loss.
+    fn compile(&mut self, model: &mut Model) -> Result<(), CliError> {
+        let steps = self.settings.epochs * self.training.len().div_ceil(self.settings.batch);
+        let optimizer = self.settings.optimizer(steps as u64).map_err(NnError::from)?;
+        self.uses_ema = optimizer.uses_ema();
+        Ok(model.compile(optimizer, self.settings.loss().map_err(NnError::from)?)?)
+    }
+
+    /// The settings with where the data is and what was found on the way.
+    fn settings_to_keep(&self) -> Settings {
+        Settings { data: Some(self.folder.clone()), run: Some(self.notes.clone()), ..self.settings.clone() }
     }
 
     fn print_data(&self, console: &mut Console) -> Result<(), CliError> {
-        let DataSettings { folder, classes, training_images, validation_images, test_images, sha256 } =
-            &self.settings.data;
+        let RunNotes { classes, training_images, validation_images, test_images, sha256, threads, simd, .. } =
+            &self.notes;
         let checked = if sha256.is_empty() { "" } else { ", checksums right" };
-        writeln!(console, "Data: {}, {} classes{checked}", folder.display(), classes.len())?;
+        writeln!(console, "Data: {}, {} classes{checked}", self.folder.display(), classes.len())?;
         let [training, validation, test] = [training_images, validation_images, test_images].map(|&n| thousands(n));
         writeln!(console, "{training} images to train on, {validation} to validate with, {test} to test with")?;
-        let Settings { batch, learning_rate, seed, threads, simd, .. } = &self.settings;
-        let threads = counted(*threads, "thread");
-        writeln!(
-            console,
-            "Adam, learning rate {learning_rate}, batches of {batch}, seed {seed}, {threads}, SIMD level {simd}\n"
-        )?;
+        let Settings { batch, seed, .. } = &self.settings;
+        let (optimizer, threads) = (self.settings.optimizer_in_words(), counted(*threads, "thread"));
+        writeln!(console, "{optimizer}, batches of {batch}, seed {seed}, {threads}, SIMD level {simd}\n")?;
         Ok(())
     }
 
     fn heading(&self, model: &Model) -> Heading {
-        let Settings { batch, learning_rate, seed, data, .. } = &self.settings;
-        let name = |path: &Path| path.file_stem().map(|name| name.to_string_lossy().into_owned());
-        let network = name(Path::new(&self.args.model)).unwrap_or_else(|| self.args.model.clone());
-        let data_name = name(&data.folder).unwrap_or_else(|| data.folder.display().to_string());
+        let Settings { batch, seed, model: network, .. } = &self.settings;
+        let data = self.folder.file_stem().unwrap_or(self.folder.as_os_str()).to_string_lossy();
         Heading {
-            title: format!("{network} on {data_name}"),
+            title: format!("{} on {data}", network.name()),
             details: [
                 format!(
                     "{} parameters · {} training and {} validation images",
                     thousands(model.parameters()),
-                    thousands(data.training_images),
-                    thousands(data.validation_images)
+                    thousands(self.notes.training_images),
+                    thousands(self.notes.validation_images)
                 ),
-                format!("Adam, learning rate {learning_rate} · batches of {batch} · seed {seed}"),
+                format!("{} · batches of {batch} · seed {seed}", self.settings.optimizer_in_words()),
             ],
         }
     }
@@ -147,7 +153,7 @@ impl<'a> Run<'a> {
             folder.write(CURVES_FILE, &curves::render(&Page { heading, records, best, test_accuracy }))?;
         }
         print_next(folder, console)?;
-        if self.args.json {
+        if self.json {
             print_json(&line)?;
         }
         Ok(())
@@ -160,13 +166,20 @@ impl<'a> Run<'a> {
         heading: &Heading,
         console: &mut Console,
     ) -> Result<Recorded, CliError> {
-        let early = !self.args.no_early_stopping;
-        let mut recorder = Recorder::new(folder, console, heading, early);
-        let mut stopping = EarlyStopping::new(self.args.patience);
-        let mut options = FitOptions::new(self.args.epochs).batch_size(self.args.batch).validation(&self.validation);
+        let mut recorder = Recorder::new(folder, console, heading, self.settings.patience.is_some());
+        let mut stopping = self.settings.patience.map(EarlyStopping::new);
+        // Averaged weights are validated and saved.
+        let mut averages = self.uses_ema.then(|| SwapEMAWeights::new().swap_on_epoch(true));
+        let mut options = FitOptions::new(self.settings.epochs).batch_size(self.settings.batch);
+        if let Some(validation) = &self.validation {
+            options = options.validation(validation);
+        }
+        if let Some(averages) = &mut averages {
+            options = options.callback(averages);
+        }
         options = options.callback(&mut recorder);
-        if early {
-            options = options.callback(&mut stopping);
+        if let Some(stopping) = &mut stopping {
+            options = options.callback(stopping);
         }
         model.fit(&self.training, options)?;
         recorder.finish()
@@ -177,7 +190,7 @@ impl<'a> Run<'a> {
         let epochs = recorded.records.len();
         let last = recorded.records.last().map_or(0, |record| record.epoch);
         let kept = match recorded.best {
-            Some(best) if !self.args.no_early_stopping => {
+            Some(best) if self.settings.patience.is_some() => {
                 format!("the weights of epoch {best}, the best one, are kept")
             }
             _ => "the last weights are kept".to_owned(),
@@ -187,13 +200,13 @@ impl<'a> Run<'a> {
             writeln!(console, "{}", console.paint(Style::new().yellow(), text))?;
             return Ok(());
         }
-        let end = if last < self.args.epochs { "Stopped early" } else { "Done" };
+        let end = if last < self.settings.epochs { "Stopped early" } else { "Done" };
         writeln!(console, "\n{end} after {} in {seconds:.1} s: {kept}.\n", counted(epochs, "epoch"))?;
         Ok(())
     }
 
     fn test(&self, model: &mut Model, console: &mut Console) -> Result<Scores, CliError> {
-        let scores = test(model, self.data, self.args.batch)?;
+        let scores = test(model, self.data, self.settings.batch)?;
         scores.print(console, &network::class_names(model))?;
         Ok(scores)
     }

@@ -1,5 +1,7 @@
 //! What training makes small.
 
+mod config;
+
 use std::fmt;
 use std::str::FromStr;
 
