@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "datasets/fashion-mnist"
 
 # glibc hands large buffers back to the kernel at each call otherwise, which can cost a framework two thirds of its speed.
 KEEP_HEAP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "MALLOC_TOP_PAD_": str(256 << 20)}
@@ -68,8 +69,16 @@ class Program:
         return json.loads(answer)
 
     def end(self):
+        """Ends it, and gives the peak of its memory in MiB."""
         self.process.stdin.close()
-        self.process.wait()
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        return round(usage.ru_maxrss / 1024, 1)
+
+
+def started():
+    """When the program that called this one started it, in seconds since 1970."""
+    return float(os.environ["PEERS_STARTED"])
 
 
 def geometric_mean(ratios):
@@ -80,11 +89,27 @@ def output_of(*command):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def lock_versions():
+    """The version of each peer in Rust, from its lock file."""
+    crates = {"burn": ("burn", "burn"), "candle": ("candle", "candle-core"), "rten": ("infer", "rten"), "tract": ("infer", "tract-core")}
+    found = {}
+    for peer, (folder, crate) in crates.items():
+        lock = (ROOT / f"benches/peers/{folder}/Cargo.lock").read_text().splitlines()
+        found[peer] = lock[lock.index(f'name = "{crate}"') + 1].split('"')[1]
+    return found
+
+
 def cpu():
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor()
+
+
+def command():
+    """What starts the script that runs."""
+    script = Path(sys.argv[0]).stem
+    return "benches/peers/rust" if script == "rust" else f"benches/peers/compare {script}"
 
 
 def write_record(kind, facts):
@@ -95,7 +120,7 @@ def write_record(kind, facts):
     record = {
         "date": date, "commit": commit + dirty, "cpu": cpu(), "cores": len(os.sched_getaffinity(0)),
         "rustc": output_of("rustc", "--version"), "python": platform.python_version(),
-        "command": f"benches/peers/{Path(sys.argv[0]).stem} " + " ".join(sys.argv[1:]),
+        "command": " ".join([command(), *sys.argv[1:]]),
     } | facts
     path = ROOT / f"benches/record/{date}-{kind}-{commit}.json"
     path.parent.mkdir(exist_ok=True)

@@ -14,7 +14,7 @@ import os
 import statistics
 import time
 
-from common import CONVS, POOLS, ROOT, Program, geometric_mean, name, output_of, write_record
+from common import CONVS, POOLS, ROOT, Program, geometric_mean, lock_versions, name, write_record
 
 PEERS = {
     "burn": ["burn-peer"], "candle": ["candle-peer"], "rten": ["infer-peer", "rten"], "tract": ["infer-peer", "tract"],
@@ -105,16 +105,6 @@ def summary(lines):
     return {group: round(geometric_mean(ratios), 4) for group, ratios in sorted(groups.items())}
 
 
-def versions():
-    """The version of each peer, from its lock file."""
-    found = {}
-    for peer, (program, *_) in PEERS.items():
-        lock = (ROOT / "benches/peers" / program.removesuffix("-peer") / "Cargo.lock").read_text().splitlines()
-        crate = {"burn": "burn", "candle": "candle-core", "rten": "rten", "tract": "tract-core"}[peer]
-        found[peer] = lock[lock.index(f'name = "{crate}"') + 1].split('"')[1]
-    return found
-
-
 def main():
     args = parse_args()
     cores = sorted(os.sched_getaffinity(0))
@@ -126,7 +116,7 @@ def main():
     for group, mean in means.items():
         print(f"  {group}: {mean:.3f}")
     if args.record and lines:
-        facts = {"versions": versions(), "geometric_mean": means, "cells": lines}
+        facts = {"versions": lock_versions(), "geometric_mean": means, "cells": lines}
         write_record(f"rust-{args.threads.replace(',', '+')}-threads", facts)
 
 

@@ -108,7 +108,7 @@ fn bench_step_measures_real_and_made_up_images() {
         let run = place.run(arguments).succeeded();
         let json = run.json();
         let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["images_per_s", "precision", "threads", "batch"]);
+        assert_eq!(keys, ["images_per_s", "precision", "threads", "batch", "parameters", "first_step_s"]);
         assert_eq!((&json["threads"], &json["batch"]), (&1.into(), &8.into()));
         assert!(run.err.contains(source), "{}", run.err);
     }

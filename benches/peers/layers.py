@@ -1,6 +1,6 @@
 """Times of single layers, StampNet beside PyTorch (oneDNN), in turn, in one run.
 
-Run:  benches/peers/compare [--threads 1,2] [--batch own,1] [--precision float32] [--rounds 5] [--seconds 0.1] [--only TEXT]
+Run:  benches/peers/compare layers [--threads 1,2] [--batch own,1] [--precision float32] [--rounds 5] [--seconds 0.1] [--only TEXT]
                             [--record]
 
 Every cell (layer, batch, pass, thread count) is timed in rounds: StampNet, PyTorch in NCHW, PyTorch in channels_last, and
@@ -22,7 +22,9 @@ from common import CONVS, KEEP_HEAP, POOLS, ROOT, Program, geometric_mean, name,
 
 
 def parse_args():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        prog="benches/peers/compare layers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("--threads", default="1,2", help="thread counts, with commas between")
     p.add_argument("--batch", default="own,1", help="batch sizes, with commas between; 'own' is that of the list")
     p.add_argument("--precision", default="float32", choices=["float32", "bfloat16"], help="of images; PyTorch's weights too")
