@@ -45,7 +45,7 @@ def torch_call():
         with torch.inference_mode():
             return network(x)
 
-    return call, torch.__version__
+    return call, torch.__version__.split("+")[0]
 
 
 def onnxruntime_call():

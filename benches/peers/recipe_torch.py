@@ -164,7 +164,7 @@ def main():
     optimizer.swap()
     print(json.dumps({
         "test_accuracy": accuracy(model, *test), "seconds": round(seconds, 2), "epochs": epochs,
-        "parameters": twin.parameters(model), "version": torch.__version__,
+        "parameters": twin.parameters(model), "version": torch.__version__.split("+")[0],
     }))
 
 

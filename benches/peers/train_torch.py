@@ -69,7 +69,7 @@ def main():
         rates.append(steps * args.batch / (time.perf_counter() - start))
     print(json.dumps({
         "images_per_s": round(statistics.median(rates), 1), "first_step_s": round(first, 3), "loss": round(loss.item(), 4),
-        "parameters": twin.parameters(model), "version": torch.__version__,
+        "parameters": twin.parameters(model), "version": torch.__version__.split("+")[0],
     }))
 
 
