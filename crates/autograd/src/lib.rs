@@ -57,7 +57,8 @@
 //!
 //! Values are `f32`. Products are summed in `f32`, in registers; means, statistics, losses and the gradients of biases in
 //! `f64`. Every sum over a batch or over pixels is cut into parts that depend on the shapes alone, and the parts are added
-//! in order, so that the number of threads changes no bit. The gradients are derived in `docs/gradients.md`.
+//! in order, so that the number of threads changes no bit. [`Tape::set_precision`] turns to mixed precision, in which values
+//! between operations are bfloat16. The gradients are derived in `docs/gradients.md`.
 #![forbid(unsafe_code)]
 
 mod columns;
@@ -67,6 +68,7 @@ mod math;
 mod op;
 mod ops;
 mod parallel;
+mod precision;
 mod profile;
 mod strands;
 mod tape;
@@ -75,5 +77,6 @@ pub use error::AutogradError;
 pub use gradcheck::{GradientMismatch, check_gradients};
 pub use op::{InputGrads, Inputs, Op, Saved, Step};
 pub use ops::{BatchNorm, Contrast, DepthWindows, Erase, Fill, Interpolation, Margins, ReluOptions, Targets, Warp};
+pub use precision::{Precision, UnknownPrecision};
 pub use profile::{ProfileEntry, Work};
 pub use tape::{Mode, Tape, Var};

@@ -67,6 +67,19 @@ pub trait Op: Send {
     /// Overwrites `output`, which holds zeros at the first run and the last run's values afterwards.
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step);
 
+    /// Whether mixed precision rounds input `i` to bfloat16 before the operation reads it. A bias, the parameters of a
+    /// normalization, and what a loss compares stay float32.
+    fn rounds_input(&self, i: usize) -> bool {
+        let _ = i;
+        true
+    }
+
+    /// Whether mixed precision rounds the output to bfloat16, and its gradient before [`backward`](Self::backward) gets it. A
+    /// loss and a softmax stay float32.
+    fn rounds_output(&self) -> bool {
+        true
+    }
+
     /// Gives each input that [wants](InputGrads::wants) it its gradient. `grad_output` is used up: an operation may
     /// overwrite it.
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>);

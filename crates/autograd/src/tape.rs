@@ -5,11 +5,14 @@ use std::fmt;
 use stampnet_conv::{ConvError, ConvPlan, ConvPoolPlan, Pass};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
+use stampnet_simd::bf16::Bf16Unit;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
 use crate::AutogradError;
 use crate::op::{InputGrads, Inputs, Op, Saved, Step};
+use crate::ops::Cast;
 use crate::parallel::{Plus, map_in_place};
+use crate::precision::{Precision, round_in_place};
 use crate::profile::{Profile, ProfileEntry, Times, timed};
 
 /// What a tape is for.
@@ -38,7 +41,19 @@ pub(crate) struct Node {
     pub(crate) inputs: Vec<Var>,
     pub(crate) needs_grad: bool,
     pub(crate) is_state: bool,
+    /// Whether the elements are bfloat16 numbers.
+    is_bfloat16: bool,
+    /// Whether the tape rounds what the operation computes, and the gradient that it gets.
+    is_rounded: bool,
     pub(crate) op: Option<Box<dyn Op>>,
+}
+
+impl Node {
+    /// A value without an operation, which no gradient goes through.
+    const fn new(shape: Shape, buffer: usize, inputs: Vec<Var>) -> Self {
+        let (needs_grad, is_state, is_bfloat16, is_rounded) = (false, false, false, false);
+        Self { shape, buffer, inputs, needs_grad, is_state, is_bfloat16, is_rounded, op: None }
+    }
 }
 
 /// The gradient of a buffer. Its memory is kept when the gradient is cleared.
@@ -89,6 +104,9 @@ pub struct Tape {
     /// What each node belongs to.
     labels: Vec<String>,
     profile: Option<Profile>,
+    precision: Precision,
+    /// Values that were rounded for mixed precision, and what came out.
+    casts: Vec<(Var, Var)>,
 }
 
 impl Tape {
@@ -110,6 +128,8 @@ impl Tape {
             has_winograd: true,
             labels: Vec::new(),
             profile: None,
+            precision: Precision::Float32,
+            casts: Vec::new(),
         }
     }
 
@@ -129,6 +149,47 @@ impl Tape {
     /// ```
     pub const fn set_winograd(&mut self, allowed: bool) {
         self.has_winograd = allowed;
+    }
+
+    /// Sets the precision of operations that are recorded from now on, and returns the one before.
+    ///
+    /// In mixed precision, an operation gets inputs that are rounded to bfloat16, computes in float32, and its output is
+    /// rounded; so is the gradient of each such value, once, when all its parts are added. What an operation
+    /// [keeps](Op::rounds_input) in float32 is not rounded: biases, normalizations' parameters and statistics, losses, softmax.
+    /// Variables and their gradients always are float32; a variable that two operations take is rounded once.
+    ///
+    /// ```
+    /// use stampnet_autograd::{Mode, Precision, Tape};
+    /// use stampnet_tensor::Tensor;
+    ///
+    /// let mut tape = Tape::new(Mode::Inference);
+    /// tape.set_precision(Precision::MixedBfloat16);
+    /// let x = tape.input(Tensor::from_vec([2], vec![1.0, 2.0 + 1.0 / 1024.0])?);
+    /// let y = tape.add(x, x)?;
+    /// assert_eq!(tape.value(y).data(), [2.0, 4.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn set_precision(&mut self, precision: Precision) -> Precision {
+        std::mem::replace(&mut self.precision, precision)
+    }
+
+    /// The precision of operations that are recorded now.
+    pub const fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Calls `record` with another precision, and returns to the present one.
+    pub fn at_precision<R>(&mut self, precision: Precision, record: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.set_precision(precision);
+        let result = record(self);
+        self.set_precision(before);
+        result
+    }
+
+    /// Whether operations that are recorded now should multiply bfloat16: in mixed precision, where the CPU does so. An
+    /// emulation gives the same numbers as float32 on rounded operands, and takes longer.
+    pub(crate) fn multiplies_bfloat16(&self) -> bool {
+        self.precision == Precision::MixedBfloat16 && !Bf16Unit::current().is_emulated()
     }
 
     /// A plan for a pass of a convolution, with or without Winograd's tiles.
@@ -181,17 +242,49 @@ impl Tape {
         let (shape, buffer) = (value.shape(), self.buffers.len());
         self.buffers.push(value);
         self.grads.push(Gradient::default());
-        self.push(Node { shape, buffer, inputs: Vec::new(), needs_grad, is_state, op: None })
+        self.push(Node { needs_grad, is_state, ..Node::new(shape, buffer, Vec::new()) })
     }
 
     /// Records `op` on `inputs`, with an output of `shape`, and runs it.
     pub fn record(&mut self, op: impl Op + 'static, inputs: &[Var], shape: Shape) -> Var {
+        let mut inputs = inputs.to_vec();
+        let is_mixed = self.precision == Precision::MixedBfloat16;
+        if is_mixed {
+            for (i, input) in inputs.iter_mut().enumerate() {
+                if op.rounds_input(i) {
+                    *input = self.cast(*input);
+                }
+            }
+        }
+        let is_rounded = is_mixed && op.rounds_output();
+        self.compute(
+            Box::new(op),
+            inputs,
+            Node { is_bfloat16: is_rounded, is_rounded, ..Node::new(shape, 0, Vec::new()) },
+        )
+    }
+
+    /// `x` in bfloat16.
+    fn cast(&mut self, x: Var) -> Var {
+        if self.nodes[x.0].is_bfloat16 {
+            return x;
+        }
+        if let Some(&(_, known)) = self.casts.iter().find(|(from, _)| *from == x) {
+            return known;
+        }
+        let node = Node { is_bfloat16: true, ..Node::new(self.shape(x), 0, Vec::new()) };
+        let var = self.compute(Box::new(Cast::new()), vec![x], node);
+        self.casts.push((x, var));
+        var
+    }
+
+    /// Records `op` as `node`, and runs it.
+    fn compute(&mut self, op: Box<dyn Op>, inputs: Vec<Var>, node: Node) -> Var {
         let buffer = self.buffers.len();
-        self.buffers.push(Tensor::zeros(shape));
+        self.buffers.push(Tensor::zeros(node.shape));
         self.grads.push(Gradient::default());
         let needs_grad = inputs.iter().any(|input| self.nodes[input.0].needs_grad);
-        let node = Node { shape, buffer, inputs: inputs.to_vec(), needs_grad, is_state: false, op: Some(Box::new(op)) };
-        let var = self.push(node);
+        let var = self.push(Node { buffer, inputs, needs_grad, op: Some(op), ..node });
         self.run(var);
         var
     }
@@ -202,8 +295,8 @@ impl Tape {
     /// The shape has another number of elements.
     pub fn reshape(&mut self, x: Var, dims: &[usize]) -> Result<Var, AutogradError> {
         let shape = View::new(dims, self.value(x).data())?.shape();
-        let Node { buffer, needs_grad, .. } = self.nodes[x.0];
-        Ok(self.push(Node { shape, buffer, inputs: vec![x], needs_grad, is_state: false, op: None }))
+        let Node { buffer, needs_grad, is_bfloat16, .. } = self.nodes[x.0];
+        Ok(self.push(Node { needs_grad, is_bfloat16, ..Node::new(shape, buffer, vec![x]) }))
     }
 
     /// Whether [`backward`](Self::backward) computes a gradient for a value: whether a variable lies behind it, on a tape
@@ -237,13 +330,16 @@ impl Tape {
 
     fn run(&mut self, var: Var) {
         let (before, rest) = self.nodes.split_at_mut(var.0);
-        let Node { buffer, inputs, op, .. } = &mut rest[0];
+        let Node { buffer, inputs, op, is_rounded, .. } = &mut rest[0];
         if let Some(op) = op {
             let (buffers, outputs) = self.buffers.split_at_mut(*buffer);
             let mut inputs = Inputs { buffers, nodes: before, inputs };
             let times = self.profile.as_mut().and_then(|profile| profile.times_mut(var.0));
             timed(times.map(|times| &mut times.forward), || {
                 op.forward(&mut inputs, outputs[0].data_mut(), self.step);
+                if *is_rounded {
+                    round_in_place(self.level, outputs[0].data_mut());
+                }
             });
         }
     }
@@ -300,7 +396,12 @@ impl Tape {
         };
         let (inputs, scratch, level) = (&node.inputs[..], &mut self.scratch, self.level);
         let mut inputs = InputGrads { grads, nodes: before, inputs, scratch, level, times: of_inputs };
-        timed(whole, || op.backward(&saved, &mut own[0].data, &mut inputs));
+        timed(whole, || {
+            if node.is_rounded {
+                round_in_place(level, &mut own[0].data);
+            }
+            op.backward(&saved, &mut own[0].data, &mut inputs);
+        });
         own[0].is_set = false;
         node.op = Some(op);
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use stampnet_autograd::Precision;
+
 use crate::{Layer, NnError, Symbol, Symbols};
 
 /// A layer to put into a model, perhaps with a name of its own, frozen, or in several places: a cheap handle.
@@ -23,23 +25,25 @@ use crate::{Layer, NnError, Symbol, Symbols};
 #[derive(Clone, Debug)]
 pub struct LayerHandle(Arc<Described>);
 
-/// A layer, its name if it has one, and whether it is trained.
+/// A layer, its name if it has one, whether it is trained, and its precision.
 #[derive(Clone, Debug)]
 pub(crate) struct Described {
     pub(crate) name: Option<String>,
     pub(crate) trainable: bool,
+    pub(crate) precision: Precision,
     pub(crate) layer: Arc<dyn Layer>,
 }
 
 impl<L: Layer + 'static> From<L> for LayerHandle {
     fn from(layer: L) -> Self {
-        Self(Arc::new(Described { name: None, trainable: true, layer: Arc::new(layer) }))
+        Self::from(Arc::new(layer) as Arc<dyn Layer>)
     }
 }
 
 impl From<Arc<dyn Layer>> for LayerHandle {
     fn from(layer: Arc<dyn Layer>) -> Self {
-        Self(Arc::new(Described { name: None, trainable: true, layer }))
+        let precision = Precision::Float32;
+        Self(Arc::new(Described { name: None, trainable: true, precision, layer }))
     }
 }
 
@@ -55,6 +59,13 @@ impl LayerHandle {
     #[must_use]
     pub fn trainable(self, trainable: bool) -> Self {
         Self(Arc::new(Described { trainable, ..self.take() }))
+    }
+
+    /// Sets the layer's precision, Keras's `dtype`; float32 by default. [`Model::set_precision`](crate::Model::set_precision) sets
+    /// that of all layers.
+    #[must_use]
+    pub fn precision(self, precision: Precision) -> Self {
+        Self(Arc::new(Described { precision, ..self.take() }))
     }
 
     /// Applies the layer to one symbol, or to several where it merges.
@@ -84,6 +95,7 @@ impl LayerHandle {
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) trainable: bool,
+    pub(crate) precision: Precision,
     pub(crate) layer: Arc<dyn Layer>,
 }
 

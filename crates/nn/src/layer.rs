@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 use serde_json::{Map, Value};
-use stampnet_autograd::{Tape, Var};
+use stampnet_autograd::{Precision, Tape, Var};
 use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Shape;
 
@@ -92,6 +92,14 @@ pub trait Layer: Debug + Send + Sync {
         Self: Sized + 'static,
     {
         LayerHandle::from(self).apply(inputs)
+    }
+
+    /// The layer at a precision of its own, Keras's `dtype`.
+    fn precision(self, precision: Precision) -> LayerHandle
+    where
+        Self: Sized + 'static,
+    {
+        LayerHandle::from(self).precision(precision)
     }
 
     /// The layer as a handle that can be applied several times: one set of weights.

@@ -73,6 +73,7 @@ pub use model::{
 pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
 pub use regularizer::Regularizer;
 pub use sequential::{InputShape, Sequential};
+pub use stampnet_autograd::Precision;
 pub use symbol::{Symbol, Symbols, input, input_named};
 pub use train_error::TrainError;
 

@@ -91,10 +91,10 @@ impl Sequential {
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "Keras's name")]
     pub fn add(mut self, layer: impl Into<LayerHandle>) -> Self {
-        let Described { name, trainable, layer } = layer.into().described().clone();
+        let Described { name, trainable, precision, layer } = layer.into().described().clone();
         let is_free = |name: &str| self.layers.iter().all(|named| named.name != name);
         let name = name.unwrap_or_else(|| name_after(layer.class_name(), is_free));
-        self.layers.push(Named { name, trainable, layer });
+        self.layers.push(Named { name, trainable, precision, layer });
         self
     }
 
@@ -127,8 +127,10 @@ impl Sequential {
         let input = DraftNode { source: Source::Input { name: Some(INPUT.to_owned()), shape }, inputs: Vec::new() };
         let calls = (0..self.layers.len()).map(|i| DraftNode { source: Source::Layer(i), inputs: vec![i] });
         let outputs = vec![self.layers.len()];
-        let layers = self.layers.into_iter();
-        let layers = layers.map(|Named { name, trainable, layer }| Described { name: Some(name), trainable, layer });
+        let layers = self.layers.into_iter().map(|Named { name, trainable, precision, layer }| {
+            let name = Some(name);
+            Described { name, trainable, precision, layer }
+        });
         let nodes = std::iter::once(input).chain(calls).collect();
         Draft { name: self.name, form: Form::Sequential, layers: layers.collect(), nodes, inputs: vec![0], outputs }
             .graph()

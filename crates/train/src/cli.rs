@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use stampnet_conv::Pass;
 use stampnet_geometry::ConvDescriptor;
+use stampnet_nn::Precision;
 
 use crate::picture::Inversion;
 
@@ -119,6 +120,10 @@ pub(crate) struct TrainArgs {
     /// Learning rate, constant; that of Adam if no settings name another optimizer [default: 0.001]
     #[arg(long, value_name = "RATE", value_parser = learning_rate, allow_negative_numbers = true)]
     pub(crate) lr: Option<f64>,
+    /// Precision of the values between layers: float32 or mixed_bfloat16 [default: what the network says, float32 for the
+    /// built-in ones]
+    #[arg(long, value_name = "POLICY", value_parser = precision_names())]
+    pub(crate) precision: Option<Precision>,
     /// Seed of everything random: weights, split, order, dropout, augmentation [default: 42]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -334,6 +339,10 @@ pub(crate) struct BenchStepArgs {
     /// Steps per repeat; the median of the repeats is reported
     #[arg(long, value_name = "N", default_value = "50", value_parser = positive())]
     pub(crate) steps: usize,
+    /// Precision of the values between layers: float32 or mixed_bfloat16 [default: what the network says, float32 for the
+    /// built-in ones]
+    #[arg(long, value_name = "POLICY", value_parser = precision_names())]
+    pub(crate) precision: Option<Precision>,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
     #[command(flatten)]
@@ -403,6 +412,10 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(seconds),
         _ => Err("give a number of seconds from 0 to 3600".into()),
     }
+}
+
+fn precision_names() -> impl TypedValueParser<Value = Precision> {
+    PossibleValuesParser::new(Precision::ALL.map(Precision::name)).try_map(|name| name.parse())
 }
 
 fn algorithm_names() -> PossibleValuesParser {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use stampnet_nn::{Config, ConfigError, Objective, Optimizer, optimizers};
+use stampnet_nn::{Config, ConfigError, Objective, Optimizer, Precision, optimizers};
 
 use crate::cli::TrainArgs;
 use crate::error::CliError;
@@ -41,6 +41,9 @@ pub(crate) struct Settings {
     pub(crate) validation_split: f64,
     /// Epochs without improvement before training stops; none: it does not stop early.
     pub(crate) patience: Option<usize>,
+    /// Of the values between layers; none: what the network says.
+    #[serde(serialize_with = "name_of_precision")]
+    pub(crate) precision: Option<Precision>,
     /// Whether convolutions may use Winograd's tiles.
     pub(crate) winograd: bool,
     /// The folder of the data set, where one is named.
@@ -58,6 +61,8 @@ pub(crate) struct RunNotes {
     pub(crate) started: String,
     /// Threads that computed; the results do not depend on it.
     pub(crate) threads: usize,
+    /// Of the values between layers.
+    pub(crate) precision: String,
     /// SIMD level.
     pub(crate) simd: String,
     /// The names of class 0, 1, 2, ...
@@ -83,6 +88,7 @@ impl Default for Settings {
             seed: 42,
             validation_split: 0.2,
             patience: Some(PATIENCE),
+            precision: None,
             winograd: true,
             data: None,
             run: None,
@@ -115,6 +121,7 @@ impl Settings {
         if args.no_early_stopping || (settings.validation_split == 0.0 && args.patience.is_none()) {
             settings.patience = None;
         }
+        settings.precision = args.precision.or(settings.precision);
         settings.winograd &= !args.no_winograd;
         settings.data = args.data.data.clone().or(settings.data);
         if settings.patience.is_some() && settings.validation_split == 0.0 {
@@ -168,6 +175,7 @@ impl Settings {
         config.optional("validation_split", &mut settings.validation_split)?;
         config.optional("patience", &mut settings.patience)?;
         config.optional("winograd", &mut settings.winograd)?;
+        settings.precision = precision(&mut config)?;
         let mut data: Option<String> = None;
         config.optional("data", &mut data)?;
         settings.data = data.map(PathBuf::from);
@@ -242,6 +250,19 @@ impl Settings {
     }
 }
 
+/// The precision that a settings file names.
+fn precision(config: &mut Config) -> Result<Option<Precision>, ConfigError> {
+    let mut name: Option<String> = None;
+    config.optional("precision", &mut name)?;
+    let Some(name) = name else { return Ok(None) };
+    let expected = "'float32', 'mixed_bfloat16' or null";
+    name.parse().map(Some).map_err(|_| config.refused("precision", expected, &name.into()))
+}
+
+fn name_of_precision<S: Serializer>(precision: &Option<Precision>, serializer: S) -> Result<S::Ok, S::Error> {
+    precision.map(Precision::name).serialize(serializer)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -271,7 +292,8 @@ mod tests {
             "model": {"class_name": "Sequential", "config": {"name": "tiny", "layers": []}},
             "optimizer": {"class_name": "SGD", "config": {"learning_rate": 0.5}},
             "loss": {"class_name": "SparseCategoricalCrossentropy", "config": {"label_smoothing": 0.1}},
-            "epochs": 3, "batch": 64, "seed": 7, "validation_split": 0.0, "patience": null, "winograd": false,
+            "epochs": 3, "batch": 64, "seed": 7, "validation_split": 0.0, "patience": null, "precision": "mixed_bfloat16",
+            "winograd": false,
             "data": "/data", "run": null,
         });
         let got = serde_json::to_value(settings(&file, &[]).unwrap()).unwrap();
@@ -321,6 +343,10 @@ mod tests {
             (
                 json!({"validation_split": 1.5}),
                 "a settings file: 'validation_split' must be at least 0 and below 1; received 1.5",
+            ),
+            (
+                json!({"precision": "float16"}),
+                "'precision' must be 'float32', 'mixed_bfloat16' or null; received \"float16\"",
             ),
             (json!({"batch": "32"}), "'batch' must be a whole number that is not negative; received \"32\""),
             (json!([]), "a settings file must be an object; received another kind of JSON"),

@@ -209,6 +209,10 @@ impl Op for Fixed {
         "batch_norm"
     }
 
+    fn rounds_input(&self, i: usize) -> bool {
+        i == X
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let epsilon = f64::from(self.layout.epsilon);
         for (inverse, &variance) in self.inverse.iter_mut().zip(inputs.get(MOVING_VARIANCE).data()) {
@@ -259,6 +263,10 @@ struct Training {
 impl Op for Training {
     fn name(&self) -> &'static str {
         "batch_norm"
+    }
+
+    fn rounds_input(&self, i: usize) -> bool {
+        i == X
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {

@@ -95,6 +95,11 @@ impl Op for Conv2d {
         "conv2d"
     }
 
+    /// The bias stays as it is.
+    fn rounds_input(&self, i: usize) -> bool {
+        i < 2
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let bias = self.has_bias.then(|| inputs.get(2).data());
         let (input, weight) = (inputs.get(0).data(), inputs.get(1).data());

@@ -72,6 +72,11 @@ impl Op for Conv2dTranspose {
         "conv2d_transpose"
     }
 
+    /// The bias stays as it is.
+    fn rounds_input(&self, i: usize) -> bool {
+        i < 2
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (grad_output, weight) = (inputs.get(0).data(), inputs.get(1).data());
         self.spread.grad_input(GradInput { grad_output, weight, grad_input: &mut *output }).expect(FITS);

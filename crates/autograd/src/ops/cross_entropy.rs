@@ -34,6 +34,14 @@ impl Op for CrossEntropy {
         "cross_entropy"
     }
 
+    fn rounds_input(&self, _: usize) -> bool {
+        false
+    }
+
+    fn rounds_output(&self) -> bool {
+        false
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (probabilities, given) = (inputs.get(0), inputs.get(1));
         let rows = probabilities.data().chunks_exact(self.classes);

@@ -4,6 +4,7 @@ use stampnet_conv::Activation;
 use stampnet_gemm::{GemmPlan, Matrix, MatrixMut};
 use stampnet_tensor::Shape;
 
+use super::bf16_dense::{Bf16Dense, Wanted};
 use super::epilogue::Epilogue;
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
@@ -35,21 +36,28 @@ impl Tape {
         let rows = dims[..last].iter().product();
         dims[last] = units;
         let shape = Shape::new(&dims)?;
+        let inputs: &[Var] = if let Some(bias) = bias { &[x, weight, bias] } else { &[x, weight] };
+        let (has_bias, epilogue) = (bias.is_some(), Epilogue::new(activation, shape.len(), units, needs_grad_bias));
+        if self.multiplies_bfloat16() {
+            let wanted = Wanted { x: self.needs_grad(x), weight: self.needs_grad(weight) };
+            return Ok(self.record(
+                Bf16Dense::new([rows, k, units], activation, has_bias, wanted, epilogue),
+                inputs,
+                shape,
+            ));
+        }
         let dense = Dense {
             rows,
             k,
             units,
             activation,
-            has_bias: bias.is_some(),
+            has_bias,
             forward: GemmPlan::new(rows, k, units),
             grad_x: self.needs_grad(x).then(|| GemmPlan::new(rows, units, k)),
             grad_weight: self.needs_grad(weight).then(|| GemmPlan::new(k, rows, units)),
-            epilogue: Epilogue::new(activation, shape.len(), units, needs_grad_bias),
+            epilogue,
         };
-        match bias {
-            Some(bias) => Ok(self.record(dense, &[x, weight, bias], shape)),
-            None => Ok(self.record(dense, &[x, weight], shape)),
-        }
+        Ok(self.record(dense, inputs, shape))
     }
 
     /// Checks that a bias has `columns` elements, and says whether it needs a gradient.
@@ -90,6 +98,11 @@ struct Dense {
 impl Op for Dense {
     fn name(&self) -> &'static str {
         "dense"
+    }
+
+    /// The bias stays as it is.
+    fn rounds_input(&self, i: usize) -> bool {
+        i < 2
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {

@@ -102,6 +102,14 @@ impl<F: Comparison> Op for ElementwiseLoss<F> {
         F::NAME
     }
 
+    fn rounds_input(&self, _: usize) -> bool {
+        false
+    }
+
+    fn rounds_output(&self) -> bool {
+        false
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (f, len) = (self.f, self.len);
         let (p, t) = (inputs.get(0).data(), inputs.get(1).data());

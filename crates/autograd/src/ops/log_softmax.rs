@@ -40,6 +40,14 @@ impl Op for LogSoftmax {
         "log_softmax"
     }
 
+    fn rounds_input(&self, _: usize) -> bool {
+        false
+    }
+
+    fn rounds_output(&self) -> bool {
+        false
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (classes, level, part, min) = (self.classes, self.level, self.part(), grain(output.len()));
         let x = inputs.get(0);

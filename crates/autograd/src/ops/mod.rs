@@ -4,7 +4,9 @@ mod adaptive_pool;
 mod add;
 mod avg_pool;
 mod batch_norm;
+mod bf16_dense;
 mod broadcast;
+mod cast;
 mod concat;
 mod contrast;
 mod conv2d;
@@ -47,6 +49,7 @@ mod upsample;
 mod warp;
 
 pub use batch_norm::BatchNorm;
+pub(crate) use cast::Cast;
 pub use contrast::Contrast;
 pub use erase::Erase;
 pub use frame::Margins;

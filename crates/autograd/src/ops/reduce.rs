@@ -46,6 +46,14 @@ impl Op for Reduce {
         self.name
     }
 
+    fn rounds_input(&self, _: usize) -> bool {
+        false
+    }
+
+    fn rounds_output(&self) -> bool {
+        false
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         output[0] = (self.total.of(Plain, [inputs.get(0).data()]) * self.factor) as f32;
     }

@@ -39,6 +39,14 @@ impl Op for Softmax {
         "softmax"
     }
 
+    fn rounds_input(&self, _: usize) -> bool {
+        false
+    }
+
+    fn rounds_output(&self) -> bool {
+        false
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (classes, level, part) = (self.classes, self.level, self.part());
         let x = inputs.get(0);

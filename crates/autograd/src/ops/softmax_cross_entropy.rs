@@ -49,6 +49,14 @@ impl Op for SoftmaxCrossEntropy {
         "softmax_cross_entropy"
     }
 
+    fn rounds_input(&self, _: usize) -> bool {
+        false
+    }
+
+    fn rounds_output(&self) -> bool {
+        false
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (logits, target) = (inputs.get(0), inputs.get(1));
         self.level.run(Forward {

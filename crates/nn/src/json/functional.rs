@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
+use stampnet_autograd::Precision;
 use stampnet_tensor::Shape;
 
 use super::layer::{self, write_input};
@@ -50,7 +51,7 @@ fn write_layer(graph: &Graph, node: usize) -> Value {
         NodeSource::Input(name) => (write_input(name, &graph.nodes[node].output), Vec::new()),
         NodeSource::Layer(call) => {
             let GraphLayer { named, calls, .. } = &graph.layers[call.layer];
-            let entry = layer::write(&*named.layer, &named.name, named.trainable);
+            let entry = layer::write(named);
             (entry, calls.iter().map(|&call| write_call(graph, call)).collect())
         }
     };
@@ -66,7 +67,7 @@ fn write_call(graph: &Graph, call: usize) -> Value {
             "class_name": "__keras_tensor__",
             "config": {
                 "shape": batch_shape(&graph.nodes[node].output),
-                "dtype": "float32",
+                "dtype": graph.layer(node).map_or(Precision::Float32, |layer| layer.named.precision).values(),
                 "keras_history": history(graph, node),
             },
         })
@@ -322,10 +323,10 @@ impl Links<'_> {
         let Entry { name, place, what, calls } = &self.entries[at.0];
         let (source, inputs) = match what {
             What::Input(shape) => (Source::Input { name: Some(name.clone()), shape: *shape }, Vec::new()),
-            What::Layer(Named { trainable, layer, .. }) => {
+            What::Layer(Named { trainable, precision, layer, .. }) => {
                 let position = *layers[at.0].get_or_insert_with(|| {
-                    let described = Described { name: Some(name.clone()), trainable: *trainable, layer: layer.clone() };
-                    ordered.layers.push(described);
+                    let (name, layer) = (Some(name.clone()), layer.clone());
+                    ordered.layers.push(Described { name, trainable: *trainable, precision: *precision, layer });
                     ordered.layers.len() - 1
                 });
                 let inputs = calls[at.1].iter().map(|history| Ok(ordered.places[&self.find(history, place)?]));

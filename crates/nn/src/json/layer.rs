@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use stampnet_autograd::Precision;
 
 use super::{at, batch_shape, refused, text_at};
 use crate::config::{Config, ConfigError, object, suggestion};
@@ -19,7 +20,7 @@ use crate::{Functional, Layer, NnError, layers};
 /// # Ok::<(), stampnet_nn::NnError>(())
 /// ```
 pub fn serialize(layer: &dyn Layer, name: &str) -> String {
-    write(layer, name, true).to_string()
+    write_with(layer, (name, true, Precision::Float32)).to_string()
 }
 
 /// Reads a layer from its description in Keras's JSON, as `keras.layers.deserialize` does.
@@ -34,14 +35,18 @@ pub fn deserialize(text: &str) -> Result<Arc<dyn Layer>, NnError> {
 }
 
 /// A layer as Keras writes it.
-pub(super) fn write(layer: &dyn Layer, name: &str, trainable: bool) -> Value {
+pub(super) fn write(named: &Named) -> Value {
+    write_with(&*named.layer, (&named.name, named.trainable, named.precision))
+}
+
+fn write_with(layer: &dyn Layer, (name, trainable, precision): (&str, bool, Precision)) -> Value {
     if let Some(model) = layer.as_model() {
         let mut model = super::write(&model.graph);
         model["config"]["name"] = name.into();
         model["config"]["trainable"] = trainable.into();
         return model;
     }
-    let mut config = common(name, trainable);
+    let mut config = common(name, trainable, precision);
     config.extend(layer.config());
     object("keras.layers", layer.class_name(), config.into())
 }
@@ -60,8 +65,8 @@ pub(super) fn write_input(name: &str, sample: &[usize]) -> Value {
 }
 
 /// What the config of every layer begins with.
-pub(super) fn common(name: &str, trainable: bool) -> Map<String, Value> {
-    let dtype = object("keras", "DTypePolicy", json!({"name": "float32"}));
+pub(super) fn common(name: &str, trainable: bool, precision: Precision) -> Map<String, Value> {
+    let dtype = object("keras", "DTypePolicy", json!({"name": precision.name()}));
     let entries = [("name", Value::from(name)), ("trainable", trainable.into()), ("dtype", dtype)];
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
@@ -73,7 +78,9 @@ pub(super) fn read(class: &str, name: &str, config: &Value) -> Result<Named, Con
         let trainable = config.get("trainable").is_none_or(|trainable| trainable != false);
         let graph =
             super::read_config(class, config).map_err(|source| ConfigError::Model { place, source: source.into() })?;
-        return Ok(Named { name: name.to_owned(), trainable, layer: Arc::new(Functional { graph }) });
+        // The layers within have their own.
+        let precision = Precision::Float32;
+        return Ok(Named { name: name.to_owned(), trainable, precision, layer: Arc::new(Functional { graph }) });
     }
     let Some(constructor) = layers::find(class) else {
         let mut hint = suggestion(class, layers::class_names());
@@ -87,25 +94,26 @@ pub(super) fn read(class: &str, name: &str, config: &Value) -> Result<Named, Con
     for key in ["name", "batch_input_shape", "batch_shape"] {
         entries.shift_remove(key);
     }
-    let trainable = take_common(&mut entries, &place)?;
+    let (trainable, precision) = take_common(&mut entries, &place)?;
     let mut config = Config::new(place, entries);
     let layer = constructor(&mut config)?;
     config.finish()?;
-    Ok(Named { name: name.to_owned(), trainable, layer })
+    Ok(Named { name: name.to_owned(), trainable, precision, layer })
 }
 
-/// Takes out what every layer has, if it is what is supported, and says whether the layer is trained.
-fn take_common(entries: &mut Map<String, Value>, place: &str) -> Result<bool, ConfigError> {
-    let float32 = |value: &Value| value.is_null() || value.as_str() == Some("float32");
+/// Takes out what every layer has, if it is what is supported: whether the layer is trained, and its precision.
+fn take_common(entries: &mut Map<String, Value>, place: &str) -> Result<(bool, Precision), ConfigError> {
+    let mut precision = Precision::Float32;
     if let Some(dtype) = entries.shift_remove("dtype") {
         let policy = dtype.get("config").and_then(|config| config.get("name")).unwrap_or(&dtype);
-        if !float32(policy) {
-            return Err(refused(place, "dtype", "'float32'", policy));
+        if !policy.is_null() {
+            let known = policy.as_str().and_then(|name| name.parse().ok());
+            precision = known.ok_or_else(|| refused(place, "dtype", "'float32' or 'mixed_bfloat16'", policy))?;
         }
     }
     match entries.shift_remove("trainable") {
-        None | Some(Value::Null) => Ok(true),
-        Some(Value::Bool(trainable)) => Ok(trainable),
+        None | Some(Value::Null) => Ok((true, precision)),
+        Some(Value::Bool(trainable)) => Ok((trainable, precision)),
         Some(other) => Err(refused(place, "trainable", "true or false", &other)),
     }
 }

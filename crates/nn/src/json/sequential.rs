@@ -1,6 +1,7 @@
 //! The schema of Sequential models: a list of layers.
 
 use serde_json::Value;
+use stampnet_autograd::Precision;
 
 use super::layer::{self, common, write_input};
 use super::{PLACE, at, batch_shape, list_at, sample_shape, text_at};
@@ -11,9 +12,14 @@ use crate::sequential::INPUT;
 
 /// A row of layers on samples of shape `input`.
 pub(super) fn write<'a>(name: &str, input: &[usize], layers: impl Iterator<Item = &'a Named>) -> Value {
-    let layers = layers.map(|named| layer::write(&*named.layer, &named.name, named.trainable));
+    let mut precision = Precision::Float32;
+    let layers = layers.map(|named| {
+        // A model in Keras has the policy that was set while it was made.
+        precision = precision.max(named.precision);
+        layer::write(named)
+    });
     let layers: Vec<Value> = std::iter::once(write_input(INPUT, input)).chain(layers).collect();
-    let mut config = common(name, true);
+    let mut config = common(name, true, precision);
     config.insert("layers".to_owned(), layers.into());
     config.insert("build_input_shape".to_owned(), batch_shape(input).into());
     object("keras", "Sequential", config.into())

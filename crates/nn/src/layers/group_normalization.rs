@@ -1,7 +1,7 @@
 //! Group normalization.
 
 use serde_json::{Map, Value};
-use stampnet_autograd::{Tape, Var};
+use stampnet_autograd::{Precision, Tape, Var};
 use stampnet_geometry::GeometryError;
 use stampnet_tensor::Shape;
 
@@ -141,8 +141,14 @@ impl Layer for GroupNormalization {
         Ok(Built { output: input, weights })
     }
 
-    /// With the channels first, a group of a sample is one row.
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
+        tape.at_precision(Precision::Float32, |tape| self.record(tape, call))
+    }
+}
+
+impl GroupNormalization {
+    /// With the channels first, a group of a sample is one row. Statistics and parameters are float32 in mixed precision, too.
+    fn record(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         let shape = tape.shape(call.x);
         let (axis, groups) = self.resolve(Shape::new(&shape[1..])?)?;
         let others = (1..shape.rank()).filter(|&other| other != axis);

@@ -1,7 +1,7 @@
 //! Layer normalization.
 
 use serde_json::{Map, Value};
-use stampnet_autograd::{Tape, Var};
+use stampnet_autograd::{Precision, Tape, Var};
 use stampnet_tensor::Shape;
 
 use super::axes::{Axes, record_along_last};
@@ -132,6 +132,13 @@ impl Layer for LayerNormalization {
     }
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
+        tape.at_precision(Precision::Float32, |tape| self.record(tape, call))
+    }
+}
+
+impl LayerNormalization {
+    /// Statistics and parameters are float32 in mixed precision, too.
+    fn record(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         let axes = self.axis.resolve(tape.shape(call.x).rank() - 1)?;
         let mut flat = Vec::new();
         for &weight in call.weights {

@@ -207,8 +207,8 @@ impl Draft {
     }
 
     fn named(&self, layer: usize, name: &str) -> Named {
-        let Described { trainable, ref layer, .. } = self.layers[layer];
-        Named { name: name.to_owned(), trainable, layer: layer.clone() }
+        let Described { trainable, precision, ref layer, .. } = self.layers[layer];
+        Named { name: name.to_owned(), trainable, precision, layer: layer.clone() }
     }
 
     /// Puts inputs and layers into Keras's order.

@@ -1,11 +1,13 @@
 //! A description whose names, shapes and weights are worked out.
 
-use stampnet_autograd::{Tape, Var};
+use std::sync::Arc;
+
+use stampnet_autograd::{Precision, Tape, Var};
 use stampnet_tensor::Shape;
 
 use super::draft::Form;
 use crate::handle::{Named, label};
-use crate::{NnError, WeightSpec};
+use crate::{Functional, NnError, WeightSpec};
 
 /// The layers of a model and how they are connected. A [`Sequential`](crate::Sequential) is a graph like any other: a chain.
 #[derive(Clone, Debug)]
@@ -85,6 +87,27 @@ pub(crate) struct PlacedSpec<'a> {
 }
 
 impl Graph {
+    /// Sets the precision of all layers, those of models within too.
+    pub(super) fn set_precision(&mut self, precision: Precision) {
+        for GraphLayer { named, .. } in &mut self.layers {
+            named.precision = precision;
+            if let Some(model) = named.layer.as_model() {
+                let mut graph = model.graph.clone();
+                graph.set_precision(precision);
+                named.layer = Arc::new(Functional { graph });
+            }
+        }
+    }
+
+    /// The lowest precision of its layers.
+    pub(super) fn precision(&self) -> Precision {
+        let each = self.layers.iter().map(|layer| match layer.named.layer.as_model() {
+            Some(model) => model.graph.precision(),
+            None => layer.named.precision,
+        });
+        each.max().unwrap_or_default()
+    }
+
     /// The shape of the model's first output for a sample.
     pub(super) fn output(&self) -> Shape {
         self.nodes[self.outputs[0]].output
@@ -141,11 +164,13 @@ impl Graph {
     /// computed without their final softmax.
     pub(crate) fn record(&self, tape: &mut Tape, values: Values<'_>) -> Result<Vec<Var>, NnError> {
         let mut recording = Recording::new(self, values);
+        let outer = tape.precision();
         for node in 0..self.nodes.len() {
             if recording.values[node].is_none() {
                 recording.call(tape, node)?;
             }
         }
+        tape.set_precision(outer);
         Ok(self.outputs.iter().map(|&node| recording.values[node].expect("every node was recorded")).collect())
     }
 }
@@ -224,9 +249,10 @@ impl<'a> Recording<'a> {
             trainable: named.trainable && self.within.is_none_or(|outer| outer.trainable),
         };
         let first = tape.len();
+        tape.set_precision(named.precision);
         if let Some(next) =
             self.consumers[node].filter(|&next| graph.nodes[next].inputs.len() == 1 && !self.logits[next])
-            && let Some(after) = graph.layer(next)
+            && let Some(after) = graph.layer(next).filter(|after| after.named.precision == named.precision)
             && let Some(value) = named.layer.call_with(&*after.named.layer, tape, &call).map_err(error)?
         {
             tape.label(first, &format!("{} + {}", named.name, after.named.name));

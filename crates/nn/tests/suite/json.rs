@@ -85,7 +85,7 @@ fn arguments_that_change_the_meaning_are_refused() {
         (
             "Dense",
             json!({"units": 3, "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}}),
-            "layer (Dense): 'dtype' must be 'float32'; received \"mixed_float16\"",
+            "layer (Dense): 'dtype' must be 'float32' or 'mixed_bfloat16'; received \"mixed_float16\"",
         ),
         ("Conv2d", json!({}), "layer: there is no layer class 'Conv2d'; did you mean 'Conv2D'?"),
     ] {

@@ -10,6 +10,7 @@ mod keras;
 mod keras_graph;
 mod keras_silent;
 mod measures;
+mod precision;
 mod refusals;
 mod summary;
 mod training;

@@ -59,6 +59,9 @@ pub(crate) fn run(args: &BenchStepArgs) -> Result<(), CliError> {
     let threads = threads::start(&args.threads)?;
     let mut console = Console::new(args.json);
     let mut model = network::build(&args.model, 1)?;
+    if let Some(precision) = args.precision {
+        model.set_precision(precision);
+    }
     model.compile(Adam::default(), network::LOSS)?;
     let steps = Steps { data: &args.data, batch: args.batch, steps: args.steps, repeats: REPEATS };
     let source = steps.train(&mut model, &mut speeds)?;
@@ -69,15 +72,15 @@ pub(crate) fn run(args: &BenchStepArgs) -> Result<(), CliError> {
     let per_step = 1e3 * batch as f64 / images_per_s;
     writeln!(console, "{speed}, {per_step:.2} ms per step of {}", counted(batch, "image"))?;
     let (low, high, threads_text) = (thousands(low), thousands(high), counted(threads, "thread"));
-    let level = Level::current();
-    writeln!(console, "network {}, {source}, {threads_text}, SIMD level {level}, float32", args.model)?;
+    let (level, precision) = (Level::current(), model.precision().name());
+    writeln!(console, "network {}, {source}, {threads_text}, SIMD level {level}, {precision}", args.model)?;
     let first_step_s = speeds.first_step.expect("an epoch has a step").as_secs_f64();
     writeln!(console, "first step finished {first_step_s:.2} s after the start")?;
     writeln!(console, "median of {REPEATS} repeats of {}, from {low} to {high}", counted(args.steps, "step"))?;
     if args.json {
         let (images_per_s, first_step_s) = ((images_per_s * 10.0).round() / 10.0, (first_step_s * 1e4).round() / 1e4);
         let parameters = model.parameters();
-        print_json(&Line { images_per_s, precision: "float32", threads, batch, parameters, first_step_s })?;
+        print_json(&Line { images_per_s, precision, threads, batch, parameters, first_step_s })?;
     }
     Ok(())
 }

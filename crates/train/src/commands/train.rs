@@ -45,10 +45,14 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), CliError> {
     let settings = Settings::of(args)?;
     let mut model = settings.model.build(settings.seed)?;
     model.set_winograd(settings.winograd);
+    if let Some(precision) = settings.precision {
+        model.set_precision(precision);
+    }
     let folder = locate::data_folder(settings.data.as_deref())?;
     let data = IdxFolder::open(&folder)?;
     let mut run = Run::new(&settings, &data, &folder, threads)?;
     run.json = args.json;
+    run.notes.precision = model.precision().to_string();
     run.compile(&mut model)?;
     // Whether network and data fit each other shows on one image, before anything is written.
     model.evaluate(&Subset::new(&data.train, vec![0])?, 1)?;
@@ -75,6 +79,7 @@ impl<'a> Run<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: now(),
             threads,
+            precision: String::new(),
             simd: Level::current().to_string(),
             classes: data.class_names.clone(),
             training_images: training.len(),
@@ -100,15 +105,16 @@ impl<'a> Run<'a> {
     }
 
     fn print_data(&self, console: &mut Console) -> Result<(), CliError> {
-        let RunNotes { classes, training_images, validation_images, test_images, sha256, threads, simd, .. } =
-            &self.notes;
+        let RunNotes {
+            classes, training_images, validation_images, test_images, sha256, threads, precision, simd, ..
+        } = &self.notes;
         let checked = if sha256.is_empty() { "" } else { ", checksums right" };
         writeln!(console, "Data: {}, {} classes{checked}", self.folder.display(), classes.len())?;
         let [training, validation, test] = [training_images, validation_images, test_images].map(|&n| thousands(n));
         writeln!(console, "{training} images to train on, {validation} to validate with, {test} to test with")?;
         let Settings { batch, seed, .. } = &self.settings;
         let (optimizer, threads) = (self.settings.optimizer_in_words(), counted(*threads, "thread"));
-        writeln!(console, "{optimizer}, batches of {batch}, seed {seed}, {threads}, SIMD level {simd}\n")?;
+        writeln!(console, "{optimizer}, batches of {batch}, seed {seed}, {threads}, {precision}, SIMD level {simd}\n")?;
         Ok(())
     }
 
