@@ -26,7 +26,7 @@ import torch.nn.functional as F
 import idx
 import twin
 
-KNOWN = {"model", "optimizer", "loss", "epochs", "batch", "seed", "validation_split", "patience", "precision"}
+KNOWN = {"model", "optimizer", "loss", "epochs", "batch", "seed", "validation_split", "patience", "precision", "winograd"}
 
 
 def described(value):

@@ -23,8 +23,8 @@ from rounds import AVX2, HERE, NETS, PYTHON, RUST, STAMPNET, Cell, compare, meas
 
 BURN = RUST / "burn-peer"
 BURN_STEPS = 4
-# Parts of one run of `stampnet bench step`.
-REPEATS = 8
+# Parts of one run of `stampnet bench step`, and steps in each when the speed is not known yet.
+REPEATS, TRIAL = 8, 2
 
 CELLS = [
     Cell("cnn", "float32", 128, 2, 2.7), Cell("cnn", "float32", 32, 2, 3),
@@ -58,7 +58,7 @@ def stampnet(cell, seconds, cores):
         command += ["--precision", "mixed_bfloat16"]
     level = {"STAMPNET_SIMD": AVX2["STAMPNET_SIMD"]} if cell.level else {}
     run = lambda steps: measured([*command, "--steps", steps], cores, level)
-    steps = max(1, round(run(8)["images_per_s"] / cell.batch * seconds / REPEATS))
+    steps = max(1, round(run(TRIAL)["images_per_s"] / cell.batch * seconds / REPEATS))
     return lambda: run(steps)
 
 

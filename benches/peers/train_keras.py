@@ -33,7 +33,7 @@ from common import started
 
 EPOCHS = 3
 # Enough to trace and to know the speed.
-TRIAL = 32
+TRIAL = 8
 
 
 class Clock(keras.callbacks.Callback):
