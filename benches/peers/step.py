@@ -106,7 +106,7 @@ def summary(lines):
         facts["first step, seconds"] = {"value": first["stampnet"], "target": FIRST_STEP_S, "at_most": True, "of": first}
         if torch := [mib for who, mib in memory.items() if who.startswith("torch")]:
             ratio = round(memory["stampnet"] / min(torch), 3)
-            facts["peak memory over PyTorch's"] = {"value": ratio, "target": MEMORY, "at_most": True, "of": memory}
+            facts["peak memory over PyTorch's, MiB"] = {"value": ratio, "target": MEMORY, "at_most": True, "of": memory}
     return facts
 
 
@@ -126,7 +126,7 @@ def main():
     print()
     for name, fact in facts.items():
         each = "".join(f"  {who} {number:g}" for who, number in fact.get("of", {}).items())
-        print(f"{name:30}{fact['value']:7.3f}{verdict(fact['target'], fact['value'], fact['at_most'])}{each}")
+        print(f"{name:32}{fact['value']:7.3f}{verdict(fact['target'], fact['value'], fact['at_most'])}{each}")
     if args.record and lines:
         write_record("step", {"versions": versions(lines), "summary": facts, "cells": lines})
 

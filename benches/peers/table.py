@@ -16,7 +16,7 @@ NETS = {
     "cnn": "reference model", "vgg": "VGG-like, batch normalization", "resnet": "ResNet of 20 layers, 32x32x3",
     "mobilenet": "MobileNet-like, depthwise separable",
 }
-PEERS = {"torch": "PyTorch", "openvino": "OpenVINO", "keras": "Keras on TensorFlow"}
+PEERS = {"stampnet": "StampNet", "torch": "PyTorch", "openvino": "OpenVINO", "keras": "Keras"}
 
 
 def peer(name):
@@ -54,17 +54,16 @@ def of_models(record, what):
 
 def step(record):
     text = "\n".join(of_models(record, "training step")) + "\n"
-    facts = [f"{name}: {fact['value']:g}" + each(fact) for name, fact in record["summary"].items()]
+    facts = [f"{name}: {fact['value']:.2f}{each(fact)}" for name, fact in record["summary"].items()]
     return text + "".join(f"\n- {fact[0].upper()}{fact[1:]}" for fact in facts) + "\n"
 
 
 def each(fact):
-    """The same of the peers, of each in the setting where it is least."""
+    """What StampNet and each peer has, in the setting where it is least."""
     least = {}
     for who, value in fact.get("of", {}).items():
-        if who != "stampnet":
-            least[peer(who)] = min(value, least.get(peer(who), value))
-    return f" ({', '.join(f'{who} {value:g}' for who, value in least.items())})" if least else ""
+        least[peer(who)] = min(value, least.get(peer(who), value))
+    return f" ({', '.join(f'{who} {value:,.4g}' for who, value in least.items())})" if least else ""
 
 
 def infer(record):
