@@ -1,4 +1,4 @@
-//! A convolution with pooling in one pass equals the reference convolution followed by pooling written as loops, bit for
+//! A convolution with maximum pooling in one pass equals the reference convolution followed by pooling written as loops, bit for
 //! bit, at every SIMD level: output, winners and both gradients.
 //!
 //! The operands are small whole numbers, so every plain sum is exact in any order. With real numbers, pooling on Winograd's
@@ -8,7 +8,7 @@
 use libfuzzer_sys::arbitrary::{self, Unstructured};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use stampnet_conv::{Activation, ConvError, ConvPlan, ConvPoolPlan, Forward, GradInput, GradWeight, Pass};
-use stampnet_conv::{PooledForward, PooledGradInput, PooledGradWeight};
+use stampnet_conv::{PooledForward, PooledGradInput, PooledGradWeight, Pooling};
 use stampnet_fuzz::{ONE_THREAD, THREE_THREADS, conv_3x3_problem, conv_problem};
 use stampnet_geometry::{ConvGeometry, Nhwc};
 use stampnet_simd::Level;
@@ -109,13 +109,13 @@ impl Case {
     /// The results of the second of two runs: into arrays that held other numbers, with the workspace that the first left.
     fn run(
         &self,
-        plan: fn(ConvGeometry, Pass, Level) -> Result<ConvPoolPlan, ConvError>,
+        plan: fn(ConvGeometry, Pooling, Pass, Level) -> Result<ConvPoolPlan, ConvError>,
         level: Level,
         operands: &Operands,
     ) -> Results {
         let Operands { conv: ConvOperands { input, weight, bias, .. }, grad_output } = operands;
         let g = &self.geometry;
-        let plan = |pass| plan(*g, pass, level);
+        let plan = |pass| plan(*g, Pooling::Max, pass, level);
         let (mut output, mut winners) = (vec![f32::NAN; grad_output.len()], vec![u32::MAX; grad_output.len()]);
         let mut forward = plan(Pass::Forward).expect("every convolution can be pooled");
         twice(|| {

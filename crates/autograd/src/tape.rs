@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use stampnet_conv::{ConvError, ConvPlan, ConvPoolPlan, Pass};
+use stampnet_conv::{ConvError, ConvPlan, ConvPoolPlan, Pass, Pooling};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 use stampnet_simd::bf16::Bf16Unit;
@@ -202,13 +202,18 @@ impl Tape {
         }
     }
 
-    /// The same with maximum pooling.
-    pub(crate) fn conv_pool_plan(&self, geometry: ConvGeometry, pass: Pass) -> Result<ConvPoolPlan, ConvError> {
+    /// The same with pooling.
+    pub(crate) fn conv_pool_plan(
+        &self,
+        geometry: ConvGeometry,
+        pooling: Pooling,
+        pass: Pass,
+    ) -> Result<ConvPoolPlan, ConvError> {
         let level = Level::current();
         if self.has_winograd {
-            ConvPoolPlan::at_level(geometry, pass, level)
+            ConvPoolPlan::at_level(geometry, pooling, pass, level)
         } else {
-            ConvPoolPlan::plain(geometry, pass, level)
+            ConvPoolPlan::plain(geometry, pooling, pass, level)
         }
     }
 

@@ -5,7 +5,7 @@ mod common;
 use common::{Results, random, run};
 use proptest::prelude::*;
 use stampnet_autograd::{AutogradError, Tape, Var};
-use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Forward, Pass};
+use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Forward, Pass, Pooling};
 use stampnet_geometry::{ConvOptions, PoolOptions};
 use stampnet_simd::Level;
 use stampnet_testkit::{ConvProblem, strategy};
@@ -67,18 +67,22 @@ proptest! {
     #![proptest_config(stampnet_testkit::cases(48))]
 
     #[test]
-    fn convolution_and_max_pooling(problem in strategy::conv(), relu: bool, seed: u64) {
+    fn convolution_and_pooling(problem in strategy::conv(), relu: bool, is_max: bool, seed: u64) {
         let (g, options) = (problem.geometry(), &problem.options);
         prop_assume!(g.h().output() >= 2 && g.w().output() >= 2);
         // Pointwise and depthwise sum in another order than the fused operation, which can let another cell win.
         prop_assume!(["direct", "winograd-2x2", "winograd-4x4"].contains(&ConvPlan::new(g, Pass::Forward).algorithm()));
-        prop_assume!(ConvPoolPlan::new(g, Pass::GradInput).is_ok());
+        prop_assume!(ConvPoolPlan::new(g, Pooling::Max, Pass::GradInput).is_ok());
         let activation = if relu { Activation::Relu } else { Activation::Linear };
         let inputs = [random(&g.input().dims(), seed), random(&g.weight_dims(), seed ^ 1), random(&[g.oc()], seed ^ 2)];
-        let fused = run(&inputs, |tape, v| tape.conv2d_max_pool2d(v[0], v[1], Some(v[2]), options, activation));
+        let fused = run(&inputs, |tape, v| {
+            let fused = if is_max { Tape::conv2d_max_pool2d } else { Tape::conv2d_avg_pool2d };
+            fused(tape, v[0], v[1], Some(v[2]), options, activation)
+        });
         let single = run(&inputs, |tape, v| {
             let y = tape.conv2d(v[0], v[1], Some(v[2]), options, activation)?;
-            tape.max_pool2d(y, &PoolOptions::new(2))
+            let pool = if is_max { Tape::max_pool2d } else { Tape::avg_pool2d };
+            pool(tape, y, &PoolOptions::new(2))
         });
         check(&fused, &single)?;
     }

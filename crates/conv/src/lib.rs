@@ -62,5 +62,5 @@ pub use bf16::{Bf16ConvPlan, Bf16Forward, Bf16GradInput, Bf16GradWeight};
 pub use bias::grad_bias;
 pub use error::ConvError;
 pub use plan::{ConvPlan, algorithms};
-pub use pooled::{ConvPoolPlan, PooledForward, PooledGradInput, PooledGradWeight};
+pub use pooled::{ConvPoolPlan, PooledForward, PooledGradInput, PooledGradWeight, Pooling};
 pub use rule::{Answer, Candidate};

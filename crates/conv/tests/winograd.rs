@@ -4,7 +4,7 @@ mod common;
 
 use common::{Fusion, axes, reference, run};
 use proptest::prelude::*;
-use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Pass, PooledForward};
+use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Pass, PooledForward, Pooling};
 use stampnet_geometry::{ConvOptions, Nhwc, Padding};
 use stampnet_simd::Level;
 use stampnet_testkit::compare::{Scale, within};
@@ -61,7 +61,7 @@ fn check(problem: &ConvProblem, seed: u64, oracle: Oracle) -> Result<(), String>
 }
 
 /// Pooling in the same pass takes the maxima of the very same numbers.
-fn check_pooled(problem: &ConvProblem, seed: u64) -> Result<(), String> {
+fn check_pooled(problem: &ConvProblem, pooling: Pooling, seed: u64) -> Result<(), String> {
     let (g, operands) = (problem.geometry(), problem.operands(Fill::Reals, seed));
     let ConvOperands { input, weight, bias, .. } = &operands;
     if g.h().output() < 2 || g.w().output() < 2 {
@@ -69,7 +69,8 @@ fn check_pooled(problem: &ConvProblem, seed: u64) -> Result<(), String> {
     }
     for level in Level::available() {
         let fusion = Fusion { bias: true, activation: Activation::Linear };
-        let mut plan = ConvPoolPlan::at_level(g, Pass::Forward, level).map_err(|error| error.to_string())?;
+        let plan = ConvPoolPlan::at_level(g, pooling, Pass::Forward, level);
+        let mut plan = plan.map_err(|error| error.to_string())?;
         let mut alone = ConvPlan::at_level(g, Pass::Forward, level);
         assert_eq!(plan.algorithm(), alone.algorithm());
         let convolved = run(&mut alone, &operands, fusion);
@@ -89,6 +90,17 @@ fn check_pooled(problem: &ConvProblem, seed: u64) -> Result<(), String> {
             for o in 0..oc {
                 let value = |q: usize| convolved[((n * oh + 2 * i + q / 2) * ow + 2 * j + q % 2) * oc + o];
                 let at = pixel * oc + o;
+                if pooling == Pooling::Average {
+                    let mean = (0..4).map(|q| value(q).max(0.0)).sum::<f32>() / 4.0;
+                    let set = (0..4).filter(|&q| value(q) > 0.0).map(|q| 1 << q).sum();
+                    if output[at] != mean || winners[at] != set {
+                        return Err(format!(
+                            "{problem}: {level}: n {n}, h {i}, w {j}, c {o}: {}, not {mean}",
+                            output[at]
+                        ));
+                    }
+                    continue;
+                }
                 let winner = winners[at] as usize;
                 let is_first = (0..4).all(|q| value(q) < value(winner) || (value(q) == value(winner) && q >= winner));
                 if !is_first || output[at] != value(winner).max(0.0) {
@@ -163,7 +175,7 @@ fn infinities_and_nan_reach_the_windows_that_depend_on_them() {
         let middle = operands.input.len() / 2;
         operands.input[middle] = bad;
         let (level, pass) = (Level::current(), Pass::Forward);
-        let plans = [ConvPoolPlan::plain(g, pass, level), ConvPoolPlan::at_level(g, pass, level)];
+        let plans = [ConvPoolPlan::plain, ConvPoolPlan::at_level].map(|plan| plan(g, Pooling::Max, pass, level));
         let [(want, want_winners), (got, winners)] = plans.map(|plan| {
             let mut plan = plan.expect("it has windows");
             let (mut output, mut winners) = (vec![0.0; plan.output().len()], vec![7; plan.output().len()]);
@@ -189,7 +201,8 @@ proptest! {
     }
 
     #[test]
-    fn pooled_outputs_are_maxima_of_the_same_numbers(problem in problem(), seed: u64) {
-        check_pooled(&problem, seed).map_err(TestCaseError::fail)?;
+    fn pooled_outputs_are_maxima_and_means_of_the_same_numbers(problem in problem(), is_max: bool, seed: u64) {
+        let pooling = if is_max { Pooling::Max } else { Pooling::Average };
+        check_pooled(&problem, pooling, seed).map_err(TestCaseError::fail)?;
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use serde_json::{Map, Value};
 use stampnet_autograd::{Precision, Tape, Var};
+use stampnet_conv::Pooling;
 use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Shape;
 
@@ -57,8 +58,8 @@ pub trait Layer: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The windows, if the layer is maximum pooling over images; what a convolution before it asks.
-    fn max_pooling(&self) -> Option<PoolOptions> {
+    /// How and by which windows, if the layer is pooling over images; what a convolution before it asks.
+    fn pooling(&self) -> Option<(Pooling, PoolOptions)> {
         None
     }
 

@@ -285,6 +285,15 @@ mod tests {
             // SAFETY: the slice holds LANES numbers.
             unsafe { s.store_u32(lanes.as_mut_ptr(), picked) };
             whole.push(lanes);
+            let bits = s.or_u32(s.and_u32(v, s.splat_u32(2)), s.add_u32(v, s.splat_u32(u32::MAX)));
+            let mut lanes = vec![7; S::LANES];
+            // SAFETY: the slice holds LANES numbers.
+            unsafe { s.store_u32(lanes.as_mut_ptr(), bits) };
+            whole.push(lanes);
+            let mut turned = vec![0.0; S::LANES];
+            // Lane `i` from `i + 3`, modulo the lanes.
+            s.to_slice(s.permute(va, s.add_u32(v, s.splat_u32(3))), &mut turned);
+            whole.push(turned.iter().map(|x| x.to_bits()).collect());
             (chosen, whole)
         }
     }
@@ -305,8 +314,12 @@ mod tests {
                 let want: Vec<u32> = counts.clone().map(|i| if (i as usize) < n { i } else { 7 }).collect();
                 assert_eq!(*got, want, "{level} partial {n}");
             }
-            let want: Vec<u32> = counts.map(|i| if i == 2 { u32::MAX } else { i }).collect();
+            let want: Vec<u32> = counts.clone().map(|i| if i == 2 { u32::MAX } else { i }).collect();
             assert_eq!(whole[lanes + 1], want, "{level} select_u32");
+            let want: Vec<u32> = counts.map(|i| i & 2 | i.wrapping_sub(1)).collect();
+            assert_eq!(whole[lanes + 2], want, "{level} whole numbers");
+            let want: Vec<u32> = (0..lanes).map(|i| A[(i + 3) % lanes % A.len()].to_bits()).collect();
+            assert_eq!(whole[lanes + 3], want, "{level} permute");
         }
     }
 

@@ -148,6 +148,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `a` where the mask says yes, else `b`.
     fn select_u32(self, mask: Self::Mask, a: Self::U32, b: Self::U32) -> Self::U32;
 
+    /// `a + b`, wrapping.
+    fn add_u32(self, a: Self::U32, b: Self::U32) -> Self::U32;
+
+    /// The bits that both have.
+    fn and_u32(self, a: Self::U32, b: Self::U32) -> Self::U32;
+
+    /// The bits that either has.
+    fn or_u32(self, a: Self::U32, b: Self::U32) -> Self::U32;
+
+    /// Lane `i` is lane `lanes[i]` of `v`, modulo the number of lanes.
+    fn permute(self, v: Self::F32, lanes: Self::U32) -> Self::F32;
+
     /// The sum of all lanes, added in a fixed tree: neighbours at distance `LANES / 2`, then `LANES / 4`, and so on.
     fn sum(self, v: Self::F32) -> f32;
 

@@ -137,6 +137,27 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn add_u32(self, a: u32x4, b: u32x4) -> u32x4 {
+        a + b
+    }
+
+    #[inline(always)]
+    fn and_u32(self, a: u32x4, b: u32x4) -> u32x4 {
+        a & b
+    }
+
+    #[inline(always)]
+    fn or_u32(self, a: u32x4, b: u32x4) -> u32x4 {
+        a | b
+    }
+
+    #[inline(always)]
+    fn permute(self, v: f32x4, lanes: u32x4) -> f32x4 {
+        let (numbers, [a, b, c, d]) = (v.to_array(), (lanes & u32x4::splat(3)).to_array());
+        f32x4::from([numbers[a as usize], numbers[b as usize], numbers[c as usize], numbers[d as usize]])
+    }
+
+    #[inline(always)]
     fn sum(self, v: f32x4) -> f32 {
         let [a, b, c, d] = v.to_array();
         (a + c) + (b + d)

@@ -168,6 +168,18 @@ impl Simd for Avx2 {
         unsafe { _mm256_blendv_epi8(b, a, _mm256_castps_si256(mask)) }
     }
 
+    operations! { __m256i,
+        add_u32(a, b) = _mm256_add_epi32;
+        and_u32(a, b) = _mm256_and_si256;
+        or_u32(a, b) = _mm256_or_si256;
+    }
+
+    #[inline(always)]
+    fn permute(self, v: __m256, lanes: __m256i) -> __m256 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_permutevar8x32_ps(v, lanes) }
+    }
+
     #[inline(always)]
     fn sum(self, v: __m256) -> f32 {
         // SAFETY: the token proves that the CPU has the instructions.
@@ -331,6 +343,18 @@ impl Simd for Avx512 {
     fn select_u32(self, mask: __mmask16, a: __m512i, b: __m512i) -> __m512i {
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe { _mm512_mask_blend_epi32(mask, b, a) }
+    }
+
+    operations! { __m512i,
+        add_u32(a, b) = _mm512_add_epi32;
+        and_u32(a, b) = _mm512_and_si512;
+        or_u32(a, b) = _mm512_or_si512;
+    }
+
+    #[inline(always)]
+    fn permute(self, v: __m512, lanes: __m512i) -> __m512 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_permutexvar_ps(lanes, v) }
     }
 
     #[inline(always)]

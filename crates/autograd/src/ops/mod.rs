@@ -10,7 +10,7 @@ mod cast;
 mod concat;
 mod contrast;
 mod conv2d;
-mod conv2d_max_pool;
+mod conv2d_pool;
 mod conv2d_transpose;
 mod cross_entropy;
 mod dense;

@@ -51,24 +51,6 @@ impl PaddedPart {
     }
 }
 
-impl PaddedPart {
-    /// Overwrites the image with what lies inside the border of `padded`, a copy that begins at padded row 0; cells that
-    /// the copy does not reach are zero.
-    pub(crate) fn copy_back(&self, padded: &[f32], image: &mut [f32]) {
-        let [_, columns, channels] = self.image;
-        let [top, left] = self.before;
-        let copied = columns.min(self.size[1].saturating_sub(left)) * channels;
-        let padded = padded.chunks_exact(self.row_len()).skip(top).map(Some).chain(std::iter::repeat(None));
-        for (image, padded) in image.chunks_exact_mut(columns * channels).zip(padded) {
-            let (inside, outside) = image.split_at_mut(if padded.is_some() { copied } else { 0 });
-            if let Some(padded) = padded.filter(|_| copied > 0) {
-                inside.copy_from_slice(&padded[left * channels..][..copied]);
-            }
-            outside.fill(0.0);
-        }
-    }
-}
-
 /// A batch of samples that a kernel reads.
 pub(crate) trait Samples: Sync {
     /// Some samples as they lie in memory, one after the other, if they do.

@@ -7,6 +7,7 @@ use stampnet_simd::{Kernel, Level, Simd};
 
 use super::PooledForward;
 use super::plan::pooled;
+use super::reduce::{Pooled, Reduce};
 use crate::algorithm::Site;
 use crate::direct::product::{Part, Product, Rows};
 use crate::{Activation, scratch};
@@ -18,20 +19,26 @@ const CACHED_BYTES: usize = 16 << 10;
 const MANY_SAMPLES: usize = 16;
 
 /// Overwrites `output` and `winners`.
-pub(super) fn run(site: Site<'_>, arguments: PooledForward<'_>) {
-    let PooledForward { input, weight, bias, activation, output, winners } = arguments;
+pub(super) fn run(site: Site<'_>, reduce: Reduce, arguments: PooledForward<'_>) {
+    let PooledForward { input, weight, bias, output, winners, .. } = arguments;
     let g = site.geometry;
     let product = Product::forward(g);
     product.pack(site.level, weight, site.workspace);
-    let task = Task { g, product: &product, level: site.level, packed: site.workspace, bias, activation };
+    let task = Task { g, product: &product, level: site.level, packed: site.workspace, bias, reduce };
     let shape = pooled(g);
     let row_len = shape.w * shape.c;
-    let task_rows = if shape.n < MANY_SAMPLES { shape.h.div_ceil(MANY_SAMPLES.div_ceil(shape.n)) } else { shape.h };
+    let task_rows = rows_per_task(g);
     let samples = output.par_chunks_mut(shape.h * row_len).zip(winners.par_chunks_mut(shape.h * row_len));
     samples.zip(input.par_chunks(g.input().sample_len())).for_each(|((output, winners), input)| {
         let parts = output.par_chunks_mut(task_rows * row_len).zip(winners.par_chunks_mut(task_rows * row_len));
         parts.enumerate().for_each(|(i, (output, winners))| task.rows(input, i * task_rows, output, winners));
     });
+}
+
+/// Pooled rows of a task: whole samples, where there are many.
+pub(super) fn rows_per_task(g: &ConvGeometry) -> usize {
+    let shape = pooled(g);
+    if shape.n < MANY_SAMPLES { shape.h.div_ceil(MANY_SAMPLES.div_ceil(shape.n)) } else { shape.h }
 }
 
 /// What all tasks share.
@@ -41,7 +48,7 @@ struct Task<'a> {
     level: Level,
     packed: &'a [f32],
     bias: Option<&'a [f32]>,
-    activation: Activation,
+    reduce: Reduce,
 }
 
 impl Task<'_> {
@@ -59,65 +66,42 @@ impl Task<'_> {
                 let (packed, bias) = (self.packed, self.bias);
                 let part = Part { level: self.level, packed, bias, activation: Activation::Linear, target };
                 self.product.correlate(part, source, 2 * (first + i * rows));
-                let relu = self.activation == Activation::Relu;
-                self.level.run(MaxPool {
-                    columns: shape.w,
-                    channels: shape.c,
-                    input: convolved,
-                    conv_row,
-                    relu,
-                    output,
-                    winners,
-                });
+                let (rows, reduce) = (output.len() / row_len, self.reduce);
+                let pooled = Pooled { rows, columns: shape.w, channels: shape.c, reduce, output, winners };
+                self.level.run(Pool { input: convolved, conv_row, pooled });
             }
         });
     }
 }
 
-/// 2x2 maximum pooling of convolved rows. Activations are monotonic, so they are applied to the maximum.
-struct MaxPool<'a> {
-    /// Pooled columns.
-    columns: usize,
-    channels: usize,
+/// 2x2 pooling of convolved rows, which have their bias.
+struct Pool<'a> {
     input: &'a [f32],
     /// Elements of an input row.
     conv_row: usize,
-    relu: bool,
-    output: &'a mut [f32],
-    winners: &'a mut [u32],
+    pooled: Pooled<'a>,
 }
 
-impl Kernel for MaxPool<'_> {
+impl Kernel for Pool<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { columns, channels, input, conv_row, relu, output, winners } = self;
-        assert!(2 * columns * channels <= conv_row && output.len() == winners.len());
-        let rows = output.chunks_exact_mut(columns * channels).zip(winners.chunks_exact_mut(columns * channels));
-        for ((output, winners), input) in rows.zip(input.chunks_exact(2 * conv_row)) {
-            for j in 0..columns {
-                for c in (0..channels).step_by(S::LANES) {
-                    let lanes = S::LANES.min(channels - c);
-                    // SAFETY: a pair of rows holds cells 2j and 2j + 1 of both rows; the outputs hold cell j; c + lanes
-                    // does not exceed the channels.
-                    unsafe {
-                        let cell = |q: usize| {
-                            s.load_partial(input.as_ptr().add(q / 2 * conv_row + (2 * j + q % 2) * channels + c), lanes)
-                        };
-                        let (mut maximum, mut winner) = (cell(0), s.splat_u32(0));
-                        for q in 1..4 {
-                            let value = cell(q);
-                            let wins = s.above(value, maximum);
-                            maximum = s.select(wins, value, maximum);
-                            winner = s.select_u32(wins, s.splat_u32(q as u32), winner);
-                        }
-                        if relu {
-                            maximum = s.max(s.splat(0.0), maximum);
-                        }
-                        s.store_partial(output.as_mut_ptr().add(j * channels + c), lanes, maximum);
-                        s.store_partial_u32(winners.as_mut_ptr().add(j * channels + c), lanes, winner);
-                    }
+        let Self { input, conv_row, mut pooled } = self;
+        let (rows, columns, channels) = (pooled.rows, pooled.columns, pooled.channels);
+        assert!(2 * columns * channels <= conv_row && 2 * rows * conv_row <= input.len());
+        pooled.check();
+        for window in 0..rows * columns {
+            let start = window / columns * 2 * conv_row + window % columns * 2 * channels;
+            for c in (0..channels).step_by(S::LANES) {
+                let lanes = S::LANES.min(channels - c);
+                // SAFETY: the assertions above: two rows hold both columns of the window; c + lanes does not exceed the
+                // channels.
+                unsafe {
+                    let cell = |z: usize| {
+                        s.load_partial(input.as_ptr().add(start + z / 2 * conv_row + z % 2 * channels + c), lanes)
+                    };
+                    pooled.put(s, window, c, [cell(0), cell(1), cell(2), cell(3)]);
                 }
             }
         }

@@ -1,20 +1,29 @@
 //! The plan of a convolution with pooling.
 
-use stampnet_geometry::{ConvGeometry, Nhwc};
+use stampnet_geometry::{Axis, ConvGeometry, Nhwc};
 use stampnet_simd::Level;
 use stampnet_tensor::AlignedVec;
 
-use super::winners::Spread;
-use super::{forward, sparse_input, sparse_weight};
+use super::spread::Spread;
+use super::{Reduce, few_channels, forward, patches, sparse_input, sparse_weight};
 use crate::algorithm::{Algorithm, Site};
 use crate::direct::product::{Operands, Product};
 use crate::direct::{Direct, grad_weight};
 use crate::error::check_length;
 use crate::rule::{self, Answer};
 use crate::winograd::{self, Four, Two, Winograd};
-use crate::{Activation, ConvError, Declined, Pass};
+use crate::{Activation, ConvError, ConvPlan, Declined, GradInput, GradWeight, Pass};
 
-/// Arguments of the forward pass: `output = maxpool2x2(activation(input * weight + bias))`.
+/// How windows are pooled, and what the forward pass notes in `winners` for the gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pooling {
+    /// The maximum. Noted is the position of the first maximum in its window, `2 * row + column`.
+    Max,
+    /// The mean. Noted is a set: bit `2 * row + column` tells whether the activation lets the gradient of that cell pass.
+    Average,
+}
+
+/// Arguments of the forward pass: `output = pool2x2(activation(input * weight + bias))`.
 #[derive(Debug)]
 pub struct PooledForward<'a> {
     /// `[n, h, w, c]`.
@@ -27,14 +36,15 @@ pub struct PooledForward<'a> {
     pub activation: Activation,
     /// `[n, oh / 2, ow / 2, oc]`, overwritten.
     pub output: &'a mut [f32],
-    /// As `output`: the position of the first maximum in its window, `2 * row + column`. Overwritten.
+    /// As `output`: see [`Pooling`]. Overwritten.
     pub winners: &'a mut [u32],
 }
 
 /// Arguments of the input's gradient.
 #[derive(Debug)]
 pub struct PooledGradInput<'a> {
-    /// The gradient of the pooled output before the activation, `[n, oh / 2, ow / 2, oc]`.
+    /// `[n, oh / 2, ow / 2, oc]`: with maximum pooling the gradient of the pooled output before the activation, with average
+    /// pooling that of the output.
     pub grad_output: &'a [f32],
     /// What the forward pass wrote.
     pub winners: &'a [u32],
@@ -49,7 +59,8 @@ pub struct PooledGradInput<'a> {
 pub struct PooledGradWeight<'a> {
     /// `[n, h, w, c]`.
     pub input: &'a [f32],
-    /// The gradient of the pooled output before the activation, `[n, oh / 2, ow / 2, oc]`.
+    /// `[n, oh / 2, ow / 2, oc]`: with maximum pooling the gradient of the pooled output before the activation, with average
+    /// pooling that of the output.
     pub grad_output: &'a [f32],
     /// What the forward pass wrote.
     pub winners: &'a [u32],
@@ -57,17 +68,22 @@ pub struct PooledGradWeight<'a> {
     pub grad_weight: &'a mut [f32],
 }
 
-/// One pass of a convolution followed by 2x2 maximum pooling (stride 2, no padding), ready to run any number of times
-/// without allocating.
+/// One pass of a convolution followed by 2x2 pooling (stride 2, no padding), ready to run any number of times without
+/// allocating.
+///
+/// # Infinities and NaN
+/// The forward pass does what the definition says. Gradients of maximum pooling, where [sparse](Self::is_sparse), leave out
+/// zeros of the output's gradient: there nothing is added, whatever the zero would be multiplied with. Other gradients
+/// multiply them, so that a zero times an infinity is a NaN.
 ///
 /// ```
-/// use stampnet_conv::{Activation, ConvPoolPlan, Pass, PooledForward};
+/// use stampnet_conv::{Activation, ConvPoolPlan, Pass, PooledForward, Pooling};
 /// use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc};
 ///
 /// let input = Nhwc { n: 1, h: 2, w: 4, c: 1 };
 /// let geometry = ConvGeometry::new(input, &ConvOptions::new(1, 1))?;
 /// let (mut output, mut winners) = ([0.0; 2], [0; 2]);
-/// ConvPoolPlan::new(geometry, Pass::Forward)?.forward(PooledForward {
+/// ConvPoolPlan::new(geometry, Pooling::Max, Pass::Forward)?.forward(PooledForward {
 ///     input: &[1.0, 2.0, 8.0, 7.0, 4.0, 3.0, 5.0, 6.0],
 ///     weight: &[10.0],
 ///     bias: None,
@@ -81,23 +97,32 @@ pub struct PooledGradWeight<'a> {
 #[derive(Clone, Debug)]
 pub struct ConvPoolPlan {
     geometry: ConvGeometry,
+    pooling: Pooling,
     pass: Pass,
     level: Level,
     kind: Kind,
+    /// For a [spread](Kind::Spread) gradient.
+    dense: Option<ConvPlan>,
     workspace: AlignedVec<f32>,
 }
 
 /// How a pass runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// On the direct kernels.
+    /// On the direct kernels; backward on a gradient that is spread some rows at a time.
     Direct,
+    /// Forward, few channels, pooled in registers.
+    FewChannels,
     /// Forward, on Winograd's tiles of 2x2 outputs.
     Winograd2x2,
     /// Forward, on Winograd's tiles of 4x4 outputs.
     Winograd4x4,
     /// Backward, over winners alone.
     Sparse,
+    /// The weight's gradient with few channels, over winners alone.
+    Patches,
+    /// Backward, by the plan of the convolution alone, on a gradient that is spread before.
+    Spread,
 }
 
 impl ConvPoolPlan {
@@ -105,80 +130,95 @@ impl ConvPoolPlan {
     ///
     /// # Errors
     /// The convolution's output has no 2x2 window, or the geometry needs another algorithm than the direct one.
-    pub fn new(geometry: ConvGeometry, pass: Pass) -> Result<Self, ConvError> {
-        Self::at_level(geometry, pass, Level::current())
+    pub fn new(geometry: ConvGeometry, pooling: Pooling, pass: Pass) -> Result<Self, ConvError> {
+        Self::at_level(geometry, pooling, pass, Level::current())
     }
 
     /// A plan at `level`.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn at_level(geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
-        let kind = match pass {
-            Pass::Forward => Self::forward_kind(&geometry, level),
-            Pass::GradInput | Pass::GradWeight if Self::can_be_sparse(&geometry, level) => Kind::Sparse,
-            _ => Kind::Direct,
-        };
-        Self::with(kind, geometry, pass, level)
+    pub fn at_level(geometry: ConvGeometry, pooling: Pooling, pass: Pass, level: Level) -> Result<Self, ConvError> {
+        Self::with(geometry, pooling, (pass, level), true)
     }
 
     /// A plan at `level` that sums products as the definition does: see [`ConvPlan::plain`](crate::ConvPlan::plain).
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn plain(geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
-        match pass {
-            Pass::Forward => Self::with(Kind::Direct, geometry, pass, level),
-            Pass::GradInput | Pass::GradWeight => Self::at_level(geometry, pass, level),
-        }
+    pub fn plain(geometry: ConvGeometry, pooling: Pooling, pass: Pass, level: Level) -> Result<Self, ConvError> {
+        Self::with(geometry, pooling, (pass, level), false)
     }
 
-    fn with(kind: Kind, geometry: ConvGeometry, pass: Pass, level: Level) -> Result<Self, ConvError> {
+    fn with(
+        geometry: ConvGeometry,
+        pooling: Pooling,
+        (pass, level): (Pass, Level),
+        has_winograd: bool,
+    ) -> Result<Self, ConvError> {
         let declined = |reason| ConvError::Declined { name: "direct with pooling", pass, reason };
         let (oh, ow) = (geometry.h().output(), geometry.w().output());
         if oh < 2 || ow < 2 {
             return Err(declined(Declined(format!("pooling needs at least 2x2 outputs; there are {oh}x{ow}"))));
         }
         Direct.accepts(&geometry, pass).map_err(declined)?;
-        let len = match (kind, pass) {
-            (Kind::Sparse, Pass::GradInput) => sparse_input::workspace(&geometry),
-            (Kind::Sparse, _) => sparse_weight::workspace(&geometry),
-            (Kind::Winograd2x2, _) => Winograd(Two).workspace(&geometry, pass, level),
-            (Kind::Winograd4x4, _) => Winograd(Four).workspace(&geometry, pass, level),
-            (Kind::Direct, _) => Direct.workspace(&geometry, pass, level),
+        let (g, direct) = (&geometry, Direct.workspace(&geometry, pass, level));
+        let mut dense = None;
+        let kind = match (pass, pooling) {
+            (Pass::Forward, _) => Self::forward_kind(g, level, has_winograd),
+            (_, Pooling::Max) if is_sparse(g, level) => Kind::Sparse,
+            (Pass::GradWeight, Pooling::Max) if patches::accepts(g, level) => Kind::Patches,
+            _ => {
+                let make = if has_winograd { ConvPlan::at_level } else { ConvPlan::plain };
+                dense = Some(make(geometry, pass, level)).filter(|plan| plan.algorithm() != Direct.name());
+                if dense.is_some() { Kind::Spread } else { Kind::Direct }
+            }
         };
-        Ok(Self { geometry, pass, level, kind, workspace: AlignedVec::zeroed(len) })
+        let len = match kind {
+            Kind::Sparse if pass == Pass::GradInput => sparse_input::workspace(g),
+            Kind::Sparse => sparse_weight::workspace(g),
+            Kind::Patches => patches::workspace(g),
+            Kind::Winograd2x2 => Winograd(Two).workspace(g, pass, level),
+            Kind::Winograd4x4 => Winograd(Four).workspace(g, pass, level),
+            Kind::FewChannels => few_channels::workspace(g, level).max(direct),
+            Kind::Spread => g.output().len(),
+            Kind::Direct => direct,
+        };
+        Ok(Self { geometry, pooling, pass, level, kind, dense, workspace: AlignedVec::zeroed(len) })
     }
 
     /// As the convolution alone is computed.
-    fn forward_kind(g: &ConvGeometry, level: Level) -> Kind {
-        let takes = |algorithm: &dyn Algorithm| rule::answer(algorithm, g, Pass::Forward, level) == Answer::Takes;
+    fn forward_kind(g: &ConvGeometry, level: Level, has_winograd: bool) -> Kind {
+        let takes = |algorithm: &dyn Algorithm| {
+            has_winograd && rule::answer(algorithm, g, Pass::Forward, level) == Answer::Takes
+        };
         match (takes(&Winograd(Two)), takes(&Winograd(Four))) {
             (true, _) => Kind::Winograd2x2,
             (false, true) => Kind::Winograd4x4,
+            (false, false) if few_channels::accepts(g) => Kind::FewChannels,
             (false, false) => Kind::Direct,
         }
     }
 
-    /// The sparse kernels hold nine taps in registers, by whole vectors of input channels.
-    fn can_be_sparse(g: &ConvGeometry, level: Level) -> bool {
-        let is_plain = |axis: &stampnet_geometry::Axis| (axis.kernel(), axis.stride(), axis.dilation()) == (3, 1, 1);
-        is_plain(g.h()) && is_plain(g.w()) && g.groups() == 1 && g.c().is_multiple_of(level.lanes())
-    }
-
     /// Whether the pass visits winners alone.
-    pub fn is_sparse(&self) -> bool {
-        self.kind == Kind::Sparse
+    pub const fn is_sparse(&self) -> bool {
+        matches!(self.kind, Kind::Sparse | Kind::Patches)
     }
 
-    /// The algorithm behind the pass: `direct`, `winograd-2x2`, `winograd-4x4` or `sparse`.
-    pub const fn algorithm(&self) -> &'static str {
-        match self.kind {
-            Kind::Direct => "direct",
-            Kind::Winograd2x2 => winograd::NAMES[0],
-            Kind::Winograd4x4 => winograd::NAMES[1],
-            Kind::Sparse => "sparse",
+    /// The algorithm behind the pass: `direct`, `sparse`, or that of the convolution alone.
+    pub fn algorithm(&self) -> &'static str {
+        match (self.kind, &self.dense) {
+            (Kind::Winograd2x2, _) => winograd::NAMES[0],
+            (Kind::Winograd4x4, _) => winograd::NAMES[1],
+            (Kind::Sparse | Kind::Patches, _) => "sparse",
+            (Kind::Spread, Some(plan)) => plan.algorithm(),
+            _ => Direct.name(),
         }
+    }
+
+    /// How windows are pooled.
+    pub const fn pooling(&self) -> Pooling {
+        self.pooling
     }
 
     /// The geometry of the convolution.
@@ -206,13 +246,15 @@ impl ConvPoolPlan {
         check_length("output", &self.output().dims(), arguments.output.len())?;
         check_length("winners", &self.output().dims(), arguments.winners.len())?;
         let mut site = Site { geometry: g, level: self.level, workspace: &mut self.workspace };
+        let reduce = Reduce { pooling: self.pooling, activation: arguments.activation };
         let is_done = match self.kind {
-            Kind::Winograd2x2 => winograd::max_pool::<Two>(&mut site, &mut arguments),
-            Kind::Winograd4x4 => winograd::max_pool::<Four>(&mut site, &mut arguments),
-            Kind::Direct | Kind::Sparse => false,
+            Kind::Winograd2x2 => winograd::pool::<Two>(&mut site, reduce, &mut arguments),
+            Kind::Winograd4x4 => winograd::pool::<Four>(&mut site, reduce, &mut arguments),
+            Kind::FewChannels => few_channels::run(&mut site, reduce, &mut arguments),
+            _ => false,
         };
         if !is_done {
-            forward::run(site, arguments);
+            forward::run(site, reduce, arguments);
         }
         Ok(())
     }
@@ -231,9 +273,15 @@ impl ConvPoolPlan {
             sparse_input::run(Site { geometry: g, level, workspace: &mut self.workspace }, arguments);
             return Ok(());
         }
+        let spread = Spread::new(g, level, self.pooling, (arguments.grad_output, arguments.winners));
+        if let Some(plan) = &mut self.dense {
+            let PooledGradInput { weight, grad_input, .. } = arguments;
+            spread.fill(g, &mut self.workspace);
+            return plan.grad_input(GradInput { grad_output: &self.workspace, weight, grad_input });
+        }
         let product = Product::grad_input(g);
         product.pack(level, arguments.weight, &mut self.workspace);
-        let source = &Spread::new(g, level, arguments.grad_output, arguments.winners);
+        let source = &spread;
         let (packed, bias, activation) = (&*self.workspace, None, Activation::Linear);
         product.run(level, Operands { source, packed, bias, activation, target: arguments.grad_input });
         Ok(())
@@ -249,14 +297,21 @@ impl ConvPoolPlan {
         self.check_gradient(arguments.grad_output, arguments.winners)?;
         check_length("input", &g.input().dims(), arguments.input.len())?;
         check_length("grad_weight", &g.weight_dims(), arguments.grad_weight.len())?;
+        let spread = Spread::new(g, level, self.pooling, (arguments.grad_output, arguments.winners));
         let site = Site { geometry: g, level, workspace: &mut self.workspace };
-        if self.kind == Kind::Sparse {
-            sparse_weight::run(site, arguments);
-            return Ok(());
+        match (self.kind, &mut self.dense) {
+            (Kind::Sparse, _) => sparse_weight::run(site, arguments),
+            (Kind::Patches, _) => patches::run(site, arguments),
+            (_, Some(plan)) => {
+                let PooledGradWeight { input, grad_weight, .. } = arguments;
+                spread.fill(g, &mut self.workspace);
+                plan.grad_weight(GradWeight { input, grad_output: &self.workspace, grad_weight })?;
+            }
+            (_, None) => {
+                let PooledGradWeight { input, grad_weight, .. } = arguments;
+                grad_weight::run(site, grad_weight::Operands { input, grad_output: &spread, grad_weight });
+            }
         }
-        let PooledGradWeight { input, grad_output, winners, grad_weight } = arguments;
-        let grad_output = &Spread::new(g, level, grad_output, winners);
-        grad_weight::run(site, grad_weight::Operands { input, grad_output, grad_weight });
         Ok(())
     }
 
@@ -268,6 +323,17 @@ impl ConvPoolPlan {
     fn check_pass(&self, asked: Pass) -> Result<(), ConvError> {
         if self.pass == asked { Ok(()) } else { Err(ConvError::WrongPass { made: self.pass, asked }) }
     }
+}
+
+/// The sparse kernels hold nine taps in registers, by whole vectors of input channels.
+fn is_sparse(g: &ConvGeometry, level: Level) -> bool {
+    is_three_by_three(g) && g.c().is_multiple_of(level.lanes())
+}
+
+/// Whether the kernel is 3x3, with stride 1, dilation 1 and one group.
+pub(super) fn is_three_by_three(g: &ConvGeometry) -> bool {
+    let is_plain = |axis: &Axis| (axis.kernel(), axis.stride(), axis.dilation()) == (3, 1, 1);
+    is_plain(g.h()) && is_plain(g.w()) && g.groups() == 1
 }
 
 /// The shape of the pooled output.

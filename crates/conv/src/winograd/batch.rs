@@ -34,6 +34,7 @@ use super::transform::Tile;
 use super::weights::EvaluateWeights;
 use crate::algorithm::Site;
 use crate::direct::product::Product;
+use crate::pooled::Reduce;
 use crate::{Activation, scratch};
 
 /// Bytes of values and products of a task in the first order, so that they stay in the second-level cache.
@@ -68,8 +69,8 @@ pub(super) struct Batch<'a> {
 pub(super) enum Output<'a> {
     /// The images.
     Image(&'a mut [f32]),
-    /// The maximum of each 2x2 window, and the position of the winner.
-    MaxPool(&'a mut [f32], &'a mut [u32]),
+    /// What 2x2 windows are reduced to, and their winners.
+    Pool(Reduce, &'a mut [f32], &'a mut [u32]),
 }
 
 /// How a batch is cut. It depends on the geometry and the level alone.
@@ -119,11 +120,11 @@ const fn values(channels: usize, tiles: usize) -> Stacks {
 /// Overwrites the output. Says whether all sums were finite; if not, the output is of no use.
 pub(super) fn run<T: Tile>(site: Site<'_>, batch: &Batch<'_>, output: Output<'_>) -> bool {
     let (product, level) = (batch.product, site.level);
-    let cells = if matches!(output, Output::MaxPool(..)) { 2 } else { 1 };
+    let cells = if matches!(output, Output::Pool(..)) { 2 } else { 1 };
     let size = [product.h.target / cells * cells, product.w.target / cells * cells];
-    let (output, winners) = match output {
+    let (output, windows) = match output {
         Output::Image(output) => (Shared::new(output), None),
-        Output::MaxPool(output, winners) => (Shared::new(output), Some(Shared::new(winners))),
+        Output::Pool(reduce, output, winners) => (Shared::new(output), Some((reduce, Shared::new(winners)))),
     };
     let grid = size.map(|outputs| outputs.div_ceil(T::OUT));
     let task = Tasks::<T> {
@@ -136,7 +137,7 @@ pub(super) fn run<T: Tile>(site: Site<'_>, batch: &Batch<'_>, output: Output<'_>
             before: [product.h.before, product.w.before],
             grid,
         },
-        target: Target { size, oc: product.target_channels, activation: batch.activation, output, winners },
+        target: Target { size, oc: product.target_channels, activation: batch.activation, output, windows },
         tiles: batch.samples * grid[0] * grid[1],
         is_finite: AtomicBool::new(true),
         tile: PhantomData,

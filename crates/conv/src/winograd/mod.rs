@@ -30,6 +30,7 @@ use stampnet_simd::Level;
 use crate::algorithm::{Algorithm, Site};
 use crate::direct::Direct;
 use crate::direct::product::Product;
+use crate::pooled::Reduce;
 use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass, PooledForward};
 use batch::{Batch, Output};
 pub(crate) use transform::{Four, Tile, Two};
@@ -129,14 +130,14 @@ impl<T: Tile> Algorithm for Winograd<T> {
     }
 }
 
-/// Convolution and 2x2 maximum pooling in one pass: overwrites output and winners. Says whether all sums were finite; if not,
-/// what was written is of no use.
-pub(crate) fn max_pool<T: Tile>(site: &mut Site<'_>, arguments: &mut PooledForward<'_>) -> bool {
+/// Convolution and 2x2 pooling in one pass: overwrites output and winners. Says whether all sums were finite; if not, what was
+/// written is of no use.
+pub(crate) fn pool<T: Tile>(site: &mut Site<'_>, reduce: Reduce, arguments: &mut PooledForward<'_>) -> bool {
     let PooledForward { input, weight, bias, activation, output, winners } = arguments;
     let Site { geometry, level, workspace } = site;
     let product = &Product::forward(geometry);
     let batch = Batch { product, samples: geometry.n(), input, weight, bias: *bias, activation: *activation };
-    batch::run::<T>(Site { geometry, level: *level, workspace }, &batch, Output::MaxPool(output, winners))
+    batch::run::<T>(Site { geometry, level: *level, workspace }, &batch, Output::Pool(reduce, output, winners))
 }
 
 /// Whether tiles of 2x2 outputs need more products than tiles of 4x4. If not, they round less, and have fewer weights at the

@@ -6,6 +6,7 @@ use super::evaluate::Place;
 use super::shared::Shared;
 use super::transform::{Line, MAX_IN, Tile};
 use crate::Activation;
+use crate::pooled::Reduce;
 
 /// Rows of the outputs of a tile; the first `OUT` of each direction count.
 pub(super) type Block<S> = [Line<S>; MAX_IN];
@@ -19,8 +20,8 @@ pub(super) struct Target<'a> {
     pub(super) activation: Activation,
     /// `[n, size, oc]`, or `[n, size / 2, oc]` with pooling.
     pub(super) output: Shared<'a, f32>,
-    /// With pooling, as the output.
-    pub(super) winners: Option<Shared<'a, u32>>,
+    /// With pooling: how, and the winners, as the output.
+    pub(super) windows: Option<(Reduce, Shared<'a, u32>)>,
 }
 
 impl Target<'_> {
@@ -30,15 +31,15 @@ impl Target<'_> {
     pub(super) fn put<S: Simd, T: Tile>(&self, s: S, place: Place, channels: [usize; 2], outputs: &Block<S>) {
         let (i, j) = (T::OUT * place.row, T::OUT * place.column);
         let size = [T::OUT.min(self.size[0] - i), T::OUT.min(self.size[1] - j)];
-        match self.winners {
+        match self.windows {
             None => {
                 let first = (place.sample * self.size[0] + i) * self.size[1] + j;
                 self.image::<S, T>(s, [first * self.oc + channels[0], channels[1]], size, outputs);
             }
-            Some(winners) => {
+            Some(windows) => {
                 let first = (place.sample * (self.size[0] / 2) + i / 2) * (self.size[1] / 2) + j / 2;
                 let to = [first * self.oc + channels[0], channels[1]];
-                self.pool(s, to, [size[0] / 2, size[1] / 2], outputs, winners);
+                self.pool::<S, T>(s, windows, to, [size[0] / 2, size[1] / 2], outputs);
             }
         }
     }
@@ -71,31 +72,49 @@ impl Target<'_> {
         }
     }
 
-    /// Writes the maxima and winners of `rows` by `columns` windows.
+    /// Reduces the windows of a tile, of which `rows` by `columns` exist. By numbers and not by a loop: an index that is not
+    /// known would send the outputs to memory.
     #[inline(always)]
-    fn pool<S: Simd>(
+    fn pool<S: Simd, T: Tile>(
         &self,
         s: S,
+        windows: (Reduce, Shared<'_, u32>),
         [first, lanes]: [usize; 2],
         [rows, columns]: [usize; 2],
         outputs: &Block<S>,
-        winners: Shared<'_, u32>,
     ) {
-        for window in 0..rows * columns {
-            let (i, j) = (window / columns, window % columns);
-            let (mut maximum, mut winner) = (outputs[2 * i][2 * j], s.splat_u32(0));
-            for q in 1..4 {
-                let value = outputs[2 * i + q / 2][2 * j + q % 2];
-                let wins = s.above(value, maximum);
-                maximum = s.select(wins, value, maximum);
-                winner = s.select_u32(wins, s.splat_u32(q as u32), winner);
-            }
-            let maximum = self.activated(s, maximum);
-            let start = first + (i * (self.size[1] / 2) + j) * self.oc;
-            // SAFETY: `at` checks that the lanes exist; no other task has this tile and these channels.
-            unsafe {
-                s.store_partial(self.output.at(start, lanes), lanes, maximum);
-                s.store_partial_u32(winners.at(start, lanes), lanes, winner);
+        let (right, below) = (first + self.oc, first + self.size[1] / 2 * self.oc);
+        self.window(s, windows, [first, lanes], window::<S>(outputs, 0, 0));
+        if T::OUT > 2 && columns > 1 {
+            self.window(s, windows, [right, lanes], window::<S>(outputs, 0, 2));
+        }
+        if T::OUT > 2 && rows > 1 {
+            self.window(s, windows, [below, lanes], window::<S>(outputs, 2, 0));
+        }
+        if T::OUT > 2 && rows > 1 && columns > 1 {
+            self.window(s, windows, [below + self.oc, lanes], window::<S>(outputs, 2, 2));
+        }
+    }
+
+    /// Reduces one window.
+    #[inline(always)]
+    fn window<S: Simd>(
+        &self,
+        s: S,
+        (reduce, winners): (Reduce, Shared<'_, u32>),
+        [start, lanes]: [usize; 2],
+        cells: [S::F32; 4],
+    ) {
+        let (value, winner) = reduce.window(s, cells);
+        let (output, winners) = (self.output.at(start, lanes), winners.at(start, lanes));
+        // SAFETY: `at` has checked that the lanes exist; no other task has this tile and these channels.
+        unsafe {
+            if lanes == S::LANES {
+                s.store(output, value);
+                s.store_u32(winners, winner);
+            } else {
+                s.store_partial(output, lanes, value);
+                s.store_partial_u32(winners, lanes, winner);
             }
         }
     }
@@ -108,4 +127,10 @@ impl Target<'_> {
             Activation::Relu => s.max(s.splat(0.0), y),
         }
     }
+}
+
+/// The window whose first cell is (i, j).
+#[inline(always)]
+fn window<S: Simd>(outputs: &Block<S>, i: usize, j: usize) -> [S::F32; 4] {
+    [outputs[i][j], outputs[i][j + 1], outputs[i + 1][j], outputs[i + 1][j + 1]]
 }

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 
 use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
-use stampnet_conv::Activation as Fused;
+use stampnet_conv::{Activation as Fused, Pooling};
 use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding, PoolOptions};
 use stampnet_tensor::Shape;
 
@@ -70,8 +70,13 @@ pub trait Family<const N: usize>: Clone + Debug + PartialEq + Send + Sync + 'sta
     /// Records the convolution of a batch with its channels last.
     fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands<'_>) -> Result<Var, LayerError>;
 
-    /// Records convolution and 2x2 maximum pooling as one operation, if there is one.
-    fn record_max_pooled(_: &ConvLayer<Self, N>, _: &mut Tape, _: Operands<'_>) -> Result<Option<Var>, LayerError> {
+    /// Records convolution and 2x2 pooling as one operation, if there is one.
+    fn record_pooled(
+        _: &ConvLayer<Self, N>,
+        _: &mut Tape,
+        _: Operands<'_>,
+        _: Pooling,
+    ) -> Result<Option<Var>, LayerError> {
         Ok(None)
     }
 }
@@ -280,12 +285,13 @@ impl<F: Family<N>, const N: usize> Layer for ConvLayer<F, N> {
 
     fn call_with(&self, next: &dyn Layer, tape: &mut Tape, call: &Call<'_>) -> Result<Option<Var>, LayerError> {
         let (fused, after) = self.activation.fuse();
-        let is_pooled = next.max_pooling() == Some(PoolOptions::new(2));
-        if !is_pooled || after != Activation::Linear || self.data_format != DataFormat::ChannelsLast {
+        let pooling = next.pooling().filter(|(_, windows)| *windows == PoolOptions::new(2));
+        let Some((pooling, _)) = pooling else { return Ok(None) };
+        if after != Activation::Linear || self.data_format != DataFormat::ChannelsLast {
             return Ok(None);
         }
         let operands = self.operands(tape, call, fused)?;
-        F::record_max_pooled(self, tape, operands)
+        F::record_pooled(self, tape, operands, pooling)
     }
 
     fn ends_in_softmax(&self) -> bool {

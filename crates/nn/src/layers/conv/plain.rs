@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use stampnet_autograd::{DepthWindows, Tape, Var};
+use stampnet_conv::Pooling;
 use stampnet_geometry::{AxisPadding, ConvGeometry, Nhwc, Padding};
 use stampnet_tensor::Shape;
 
@@ -129,16 +130,21 @@ impl<const N: usize> Family<N> for Plain {
     }
 
     /// Groups are left to their own algorithms.
-    fn record_max_pooled(
+    fn record_pooled(
         layer: &ConvLayer<Self, N>,
         tape: &mut Tape,
         operands: Operands<'_>,
+        pooling: Pooling,
     ) -> Result<Option<Var>, LayerError> {
         let Self { filters, groups } = layer.family;
         if N != 2 || groups > 1 {
             return Ok(None);
         }
         let Operands { x, weights, bias, fused } = operands;
-        Ok(Some(tape.conv2d_max_pool2d(x, weights[0], bias, &layer.options(filters, groups), fused)?))
+        let options = &layer.options(filters, groups);
+        Ok(Some(match pooling {
+            Pooling::Max => tape.conv2d_max_pool2d(x, weights[0], bias, options, fused)?,
+            Pooling::Average => tape.conv2d_avg_pool2d(x, weights[0], bias, options, fused)?,
+        }))
     }
 }

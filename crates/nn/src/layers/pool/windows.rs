@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
+use stampnet_conv::Pooling;
 use stampnet_geometry::{Nhwc, Padding, PoolGeometry, PoolOptions};
 use stampnet_tensor::Shape;
 
@@ -144,7 +145,8 @@ impl<K: Summary, const N: usize> Layer for Pool<K, N> {
         self.data_format.record_restored(tape, y)
     }
 
-    fn max_pooling(&self) -> Option<PoolOptions> {
-        (K::IS_MAX && N == 2 && self.data_format == DataFormat::ChannelsLast).then(|| self.planar())
+    fn pooling(&self) -> Option<(Pooling, PoolOptions)> {
+        let pooling = if K::IS_MAX { Pooling::Max } else { Pooling::Average };
+        (N == 2 && self.data_format == DataFormat::ChannelsLast).then(|| (pooling, self.planar()))
     }
 }
