@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use half::bf16;
 use rayon::prelude::*;
-use stampnet_simd::bf16::round;
+use stampnet_simd::bf16::{Bf16Unit, round};
 use stampnet_simd::{Kernel, Level, Simd};
 
+use crate::Tape;
 use crate::parallel::{Elementwise, TASK, grain};
 
 /// How precise the values between operations are: Keras's dtype policies.
@@ -67,6 +68,49 @@ impl FromStr for Precision {
     fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
         let named = Self::ALL.into_iter().find(|precision| precision.name() == name);
         named.ok_or_else(|| UnknownPrecision { received: name.to_owned() })
+    }
+}
+
+impl Tape {
+    /// Sets the precision of operations that are recorded from now on, and returns the one before.
+    ///
+    /// In mixed precision, an operation gets inputs that are rounded to bfloat16, computes in float32, and its output is
+    /// rounded; so is the gradient of each such value, once, when all its parts are added. What an operation
+    /// [keeps](crate::Op::rounds_input) in float32 is not rounded: biases, normalizations' parameters and statistics, losses, softmax.
+    /// Variables and their gradients always are float32; a variable that two operations take is rounded once.
+    ///
+    /// ```
+    /// use stampnet_autograd::{Mode, Precision, Tape};
+    /// use stampnet_tensor::Tensor;
+    ///
+    /// let mut tape = Tape::new(Mode::Inference);
+    /// tape.set_precision(Precision::MixedBfloat16);
+    /// let x = tape.input(Tensor::from_vec([2], vec![1.0, 2.0 + 1.0 / 1024.0])?);
+    /// let y = tape.add(x, x)?;
+    /// assert_eq!(tape.value(y).data(), [2.0, 4.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn set_precision(&mut self, precision: Precision) -> Precision {
+        std::mem::replace(&mut self.precision, precision)
+    }
+
+    /// The precision of operations that are recorded now.
+    pub const fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Calls `record` with another precision, and returns to the present one.
+    pub fn at_precision<R>(&mut self, precision: Precision, record: impl FnOnce(&mut Self) -> R) -> R {
+        let before = self.set_precision(precision);
+        let result = record(self);
+        self.set_precision(before);
+        result
+    }
+
+    /// Whether operations that are recorded now should multiply bfloat16: in mixed precision, where the CPU does so. An
+    /// emulation gives the same numbers as float32 on rounded operands, and takes longer.
+    pub(crate) fn multiplies_bfloat16(&self) -> bool {
+        self.precision == Precision::MixedBfloat16 && !Bf16Unit::current().is_emulated()
     }
 }
 

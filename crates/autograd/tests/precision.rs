@@ -49,6 +49,15 @@ fn linear() -> Vec<(&'static str, Vec<Tensor>, Build)> {
         ("conv2d", vec![x.clone(), weight, eighths(&[6], 3)], |t, v| {
             t.conv2d(v[0], v[1], Some(v[2]), &same(), Activation::Linear)
         }),
+        // Few products of bfloat16 have a kernel of their own.
+        (
+            "conv2d on bfloat16",
+            vec![eighths(&[1, 6, 5, 16], 1), eighths(&[3, 2, 16, 17], 2), eighths(&[17], 3)],
+            |t, v| {
+                let options = ConvOptions::new(17, (3, 2)).padding(Padding::Same).stride(2);
+                t.conv2d(v[0], v[1], Some(v[2]), &options, Activation::Linear)
+            },
+        ),
         ("depthwise", vec![x.clone(), eighths(&[3, 3, 1, 4], 2)], |t, v| {
             let options = ConvOptions::new(4, 3).groups(4);
             t.conv2d(v[0], v[1], None, &options, Activation::Linear)

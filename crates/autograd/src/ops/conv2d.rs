@@ -2,8 +2,11 @@
 
 use stampnet_conv::{Activation, ConvPlan, Forward, GradInput, GradWeight, Pass};
 use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc};
+use stampnet_simd::bf16::Bf16Unit;
 use stampnet_tensor::Shape;
 
+use super::bf16_conv2d::{self, Bf16Conv2d};
+use super::bf16_dense::Wanted;
 use super::epilogue::Epilogue;
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
@@ -25,18 +28,28 @@ impl Tape {
     ) -> Result<Var, AutogradError> {
         let (geometry, needs_grad_bias) = self.convolution("conv2d", x, weight, bias, options)?;
         let shape = Shape::new(&geometry.output().dims())?;
+        let inputs: &[Var] = if let Some(bias) = bias { &[x, weight, bias] } else { &[x, weight] };
+        let (has_bias, epilogue) =
+            (bias.is_some(), Epilogue::new(activation, shape.len(), geometry.oc(), needs_grad_bias));
+        if self.convolves_bfloat16(&geometry) {
+            let wanted = Wanted { x: self.needs_grad(x), weight: self.needs_grad(weight) };
+            let conv = Bf16Conv2d::new(geometry, activation, has_bias, wanted, epilogue);
+            return Ok(self.record(conv, inputs, shape));
+        }
         let conv = Conv2d {
             activation,
-            has_bias: bias.is_some(),
+            has_bias,
             forward: self.conv_plan(geometry, Pass::Forward),
             grad_input: self.gradient_plan(x, geometry, Pass::GradInput),
             grad_weight: self.gradient_plan(weight, geometry, Pass::GradWeight),
-            epilogue: Epilogue::new(activation, shape.len(), geometry.oc(), needs_grad_bias),
+            epilogue,
         };
-        match bias {
-            Some(bias) => Ok(self.record(conv, &[x, weight, bias], shape)),
-            None => Ok(self.record(conv, &[x, weight], shape)),
-        }
+        Ok(self.record(conv, inputs, shape))
+    }
+
+    /// Whether a convolution that is recorded now should multiply bfloat16.
+    pub(crate) fn convolves_bfloat16(&self, geometry: &ConvGeometry) -> bool {
+        self.multiplies_bfloat16() && bf16_conv2d::pays(geometry, Bf16Unit::current(), self.may_use_winograd())
     }
 
     /// A plan for the gradient of `var`, if it needs one.

@@ -1,7 +1,8 @@
 //! Convolution, bias, activation and 2x2 pooling in one operation.
 
 use stampnet_conv::{Activation, ConvPoolPlan, Pass, PooledForward, PooledGradInput, PooledGradWeight, Pooling};
-use stampnet_geometry::ConvOptions;
+use stampnet_geometry::{ConvOptions, PoolOptions};
+use stampnet_simd::bf16::Bf16Unit;
 use stampnet_simd::{Kernel, Level, Simd};
 use stampnet_tensor::Shape;
 
@@ -55,6 +56,15 @@ impl Tape {
     ) -> Result<Var, AutogradError> {
         let name = name(pooling);
         let (geometry, needs_grad_bias) = self.convolution(name, x, weight, bias, options)?;
+        if Bf16Unit::current().has_tiles() && self.convolves_bfloat16(&geometry) {
+            // Tiles are so fast that even apart from the pooling they are ahead of float32.
+            let y = self.conv2d(x, weight, bias, options, activation)?;
+            let windows = PoolOptions::new(2);
+            return match pooling {
+                Pooling::Max => self.max_pool2d(y, &windows),
+                Pooling::Average => self.avg_pool2d(y, &windows),
+            };
+        }
         let plan = |pass, wanted: bool| wanted.then(|| self.conv_pool_plan(geometry, pooling, pass)).transpose();
         let forward = self.conv_pool_plan(geometry, pooling, Pass::Forward)?;
         let shape = Shape::new(&forward.output().dims())?;

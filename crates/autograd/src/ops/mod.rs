@@ -4,6 +4,7 @@ mod adaptive_pool;
 mod add;
 mod avg_pool;
 mod batch_norm;
+mod bf16_conv2d;
 mod bf16_dense;
 mod broadcast;
 mod cast;
