@@ -5,6 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 use stampnet_geometry::Nhwc;
 
+use crate::tasks;
+
 /// Tasks that a batch is cut into, as far as its rows allow.
 const TASKS: usize = 32;
 
@@ -18,6 +20,7 @@ pub(crate) struct Bands {
     shape: Nhwc,
     rows: usize,
     min_samples: usize,
+    work: f64,
 }
 
 /// The place of one task's rows.
@@ -33,7 +36,7 @@ impl Bands {
         let per_sample = TASKS.div_ceil(shape.n);
         let worth = (MIN_WORK * (shape.n * shape.h) as f64 / work).ceil() as usize;
         let rows = shape.h.div_ceil(per_sample).max(worth).min(shape.h);
-        Self { shape, rows, min_samples: worth.div_ceil(shape.h) }
+        Self { shape, rows, min_samples: worth.div_ceil(shape.h), work }
     }
 
     /// Calls `task` for every band with its elements of `images`, on the threads of the current pool.
@@ -43,6 +46,13 @@ impl Bands {
             let first = band * self.rows;
             task(Band { sample, rows: first..first + elements.len() / row_len }, elements);
         };
+        if !tasks::is_worth_sharing(self.work) {
+            for (sample, image) in images.chunks_mut(self.shape.h * row_len).enumerate() {
+                let bands = image.chunks_mut(self.rows * row_len).enumerate();
+                bands.for_each(|(band, elements)| run(sample, band, elements));
+            }
+            return;
+        }
         let samples = images.par_chunks_mut(self.shape.h * row_len).with_min_len(self.min_samples.max(1)).enumerate();
         samples.for_each(|(sample, image)| {
             let bands = image.par_chunks_mut(self.rows * row_len).enumerate();

@@ -55,6 +55,7 @@ mod pooled;
 mod reference;
 mod rule;
 mod scratch;
+mod tasks;
 mod winograd;
 
 pub use algorithm::{Activation, Declined, Forward, GradInput, GradWeight, Pass};

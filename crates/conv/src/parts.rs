@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
+use crate::tasks;
 
 /// Parts at most.
 const MAX_PARTS: usize = 32;
@@ -16,6 +16,12 @@ const MAX_PARTIALS: usize = 1 << 21;
 
 /// Elements that are added at a time; they stay in registers or L1.
 const BLOCK: usize = 128;
+
+/// Blocks of a task.
+const BLOCKS: usize = 16;
+
+/// Operations that take as long as to read and add an element.
+const ADDITION: f64 = 8.0;
 
 /// How the items of a sum are cut.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +56,17 @@ impl Parts {
             return part(0..self.items, out);
         }
         let partials = &mut workspace[..self.workspace()];
-        partials.par_chunks_mut(self.result_len).enumerate().for_each(|(i, result)| {
+        let is_shared = rayon::current_num_threads() > 1;
+        tasks::for_each_chunk(is_shared, partials, self.result_len, |i, result| {
             let start = i * self.per_part;
             part(start..(start + self.per_part).min(self.items), result);
         });
         let partials = &*partials;
-        out.par_chunks_mut(BLOCK).with_min_len(16).enumerate().for_each(|(i, block)| {
-            add_tree(partials, self.result_len, i * BLOCK, block);
+        let is_shared = tasks::is_worth_sharing(ADDITION * partials.len() as f64);
+        tasks::for_each_chunk(is_shared, out, BLOCKS * BLOCK, |i, blocks| {
+            for (j, block) in blocks.chunks_mut(BLOCK).enumerate() {
+                add_tree(partials, self.result_len, (i * BLOCKS + j) * BLOCK, block);
+            }
         });
     }
 }

@@ -4,9 +4,9 @@
 //! for each pixel, group g:  output[pixel, g] = input[pixel, g] * weight[g]             [group_c] x [group_c, group_oc]
 //! ```
 //!
-//! With stride 1 and no padding, output pixel `i` reads input pixel `i`, so where a row of the image ends does not matter.
-//! The departure from the direct algorithm: the pixels of a sample are taken as one long row, or as a few when there are
-//! few samples or many pixels, and register tiles are cut short at its end alone, not at the end of each row of the image.
+//! With stride 1 and no padding, output pixel `i` reads input pixel `i`, so where a row of the image or a sample ends does
+//! not matter. The departure from the direct algorithm: the pixels of a batch are taken as one image of long rows, and
+//! register tiles are cut short at their ends alone, not at the end of each row of each sample.
 
 use stampnet_geometry::{Axis, ConvGeometry, ConvOptions, Nhwc};
 use stampnet_simd::Level;
@@ -15,8 +15,11 @@ use crate::algorithm::{Algorithm, Site};
 use crate::direct::Direct;
 use crate::{Declined, Forward, GradInput, GradWeight, Pass};
 
-/// Rows that a batch is taken as, at least, if they stay long enough.
+/// Rows that a batch is taken as, at least, if they stay long enough: tasks for threads.
 const ROWS: usize = 16;
+
+/// The same if the pixels do not divide into so many rows.
+const FEW_ROWS: usize = 4;
 
 /// Pixels of a row: a register tile of the widest level at least, and not so many that what they read leaves the
 /// first-level cache before all output channels have met it.
@@ -72,13 +75,15 @@ impl Algorithm for Pointwise {
     }
 }
 
-/// The same pixels in fewer, longer rows.
+/// The same pixels, of all samples, in fewer and longer rows of one image.
 fn in_long_rows(g: &ConvGeometry) -> ConvGeometry {
-    let pixels = g.h().output() * g.w().output();
-    let wanted = ROWS.div_ceil(g.n()).max(pixels / ROW_PIXELS[1]);
-    let fits = |&rows: &usize| pixels.is_multiple_of(rows) && pixels / rows >= ROW_PIXELS[0];
-    let rows = (wanted..=4 * wanted).find(fits).or_else(|| (1..wanted).rev().find(fits)).unwrap_or(1);
-    let input = Nhwc { n: g.n(), h: rows, w: pixels / rows, c: g.c() };
+    let pixels = g.n() * g.h().output() * g.w().output();
+    let [least, most] = ROW_PIXELS;
+    let longest = |rows| (least..=most.min(pixels / rows)).rev().find(|&len| pixels.is_multiple_of(len));
+    let len = longest(ROWS).or_else(|| longest(FEW_ROWS)).or_else(|| longest(1));
+    // Numbers without such a divisor keep the rows of the image.
+    let len = len.unwrap_or(if g.w().output() >= least { g.w().output() } else { pixels });
+    let input = Nhwc { n: 1, h: pixels / len, w: len, c: g.c() };
     let options = ConvOptions::new(g.oc(), 1).groups(g.groups());
     ConvGeometry::new(input, &options).expect("as many pixels as an accepted geometry has")
 }
@@ -90,12 +95,16 @@ mod tests {
     #[test]
     fn pixels_stay_and_rows_are_long_but_enough_for_threads() {
         for (n, h, w, rows) in [
-            (32, 56, 56, 56),
-            (32, 14, 14, 4),
+            (32, 56, 56, 1792),
+            (32, 14, 14, 112),
             (1, 56, 56, 56),
+            (1, 14, 14, 4),
             (1, 7, 7, 1),
             (1, 5, 7, 1),
-            (2, 4, 112, 8),
+            (16, 1, 5, 4),
+            (1, 101, 167, 101),
+            (2, 4, 112, 16),
+            (1, 1, 1009, 1),
             (1, 1, 1, 1),
         ] {
             let g = ConvGeometry::new(Nhwc { n, h, w, c: 2 }, &ConvOptions::new(3, 1)).expect("it fits");

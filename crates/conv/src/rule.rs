@@ -7,11 +7,12 @@
 
 use std::fmt;
 
-use stampnet_geometry::ConvGeometry;
+use stampnet_geometry::{Axis, ConvGeometry};
 use stampnet_simd::Level;
 
 use crate::algorithm::Algorithm;
-use crate::winograd;
+use crate::depthwise;
+use crate::winograd::{self, Four, Tile, Two};
 use crate::{Declined, Pass};
 
 /// What the rule says about one algorithm.
@@ -55,9 +56,91 @@ pub(crate) fn answer(algorithm: &dyn Algorithm, g: &ConvGeometry, pass: Pass, le
 }
 
 /// Why an algorithm that accepts is slower here than one that comes later.
-fn passed_over(name: &str, g: &ConvGeometry, pass: Pass, _level: Level) -> Option<&'static str> {
-    if name == winograd::NAMES[0] && winograd::is_small_tile_slower(g, pass) {
-        return Some("4x4 outputs a tile need fewer products");
+fn passed_over(name: &str, g: &ConvGeometry, pass: Pass, level: Level) -> Option<&'static str> {
+    match name {
+        Two::NAME if winograd::is_small_tile_slower(g, pass) => Some("4x4 outputs a tile need fewer products"),
+        Two::NAME if needs_more_products::<Two>(g, pass) => Some(MORE_PRODUCTS),
+        Four::NAME if needs_more_products::<Four>(g, pass) => Some(MORE_PRODUCTS),
+        "depthwise" => depthwise_is_slower(g, pass, level),
+        "direct" if pass == Pass::GradInput => direct_is_slower(g, level),
+        _ => None,
+    }
+}
+
+const MORE_PRODUCTS: &str = "on so small an image its tiles, with the weights at the points, need more products than the \
+                             definition inside the padding";
+
+/// Tiles whose products take as long as to bring the weights to the points, or the sums back from them.
+const WEIGHT_TILES: usize = 6;
+
+/// Whether Winograd's tiles need more products for a pair of channels than the definition has inside the image. Measured
+/// times follow this quotient, but where it is near 1, within a quarter.
+fn needs_more_products<T: Tile>(g: &ConvGeometry, pass: Pass) -> bool {
+    let tiles = |axis: &Axis| {
+        let outputs = if pass == Pass::GradInput { axis.input() } else { axis.output() };
+        outputs.div_ceil(T::OUT)
+    };
+    let inside = |axis: &Axis| (0..axis.kernel()).map(|tap| axis.outputs_of_tap(tap).len()).sum::<usize>();
+    let products = T::POINTS * (g.n() * tiles(g.h()) * tiles(g.w()) + WEIGHT_TILES);
+    let definition = g.n() * inside(g.h()) * inside(g.w());
+    20 * products > 21 * definition
+}
+
+/// Vectors of filters are almost empty where there are few, and channels with several filters are copied first. The direct
+/// kernels take a group at a time, however small: 2 to 4 times as fast in the cases below, else 2 to 80 times as slow.
+fn depthwise_is_slower(g: &ConvGeometry, pass: Pass, level: Level) -> Option<&'static str> {
+    let taps = g.h().kernel() * g.w().kernel();
+    if g.group_oc() >= level.lanes() {
+        return Some("the filters of one channel fill the vectors of the direct kernels");
+    }
+    if pass == Pass::GradInput && g.oc() < 16 && taps >= 2 * g.oc() && depthwise::mirrored(g).is_none() {
+        return Some("so few filters leave its vectors almost empty, for each of many taps");
+    }
+    let strides = g.h().stride() > 1 || g.w().stride() > 1;
+    if pass == Pass::GradWeight && g.group_oc() > 1 && strides && taps <= 3 {
+        return Some("copies of the channels, one for each filter, cost more than so few taps");
     }
     None
+}
+
+/// The gradient of an input of very few channels, where a vector holds them and little else.
+fn direct_is_slower(g: &ConvGeometry, level: Level) -> Option<&'static str> {
+    let taps = g.h().kernel() * g.w().kernel();
+    if g.groups() > 1 {
+        return None;
+    }
+    if g.c() == 1 && g.oc() < level.lanes() && taps >= 25 {
+        return Some("one channel to write leaves its vectors almost empty, for each of many taps");
+    }
+    if g.c() <= 8 && g.w().dilation() > 1 && g.w().kernel() > 1 {
+        return Some("so few channels to write, and columns apart, leave its vectors and runs half empty");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use stampnet_geometry::ConvDescriptor;
+
+    use super::*;
+    use crate::ConvPlan;
+
+    #[test]
+    fn each_condition_has_a_layer() {
+        let level = Level::best();
+        for (layer, pass, picked) in [
+            ("n32h56w56c64 oc64 k3x3 s1x1 d1x1 psame g1", Pass::Forward, "winograd-4x4"),
+            ("n1h2w2c16 oc16 k3x3 s1x1 d1x1 psame g1", Pass::Forward, "direct"),
+            ("n16h3w9c64 oc20 k3x3 s1x1 d1x1 pvalid g1", Pass::GradWeight, "direct"),
+            ("n8h112w112c32 oc32 k3x3 s1x1 d1x1 psame g32", Pass::GradInput, "depthwise"),
+            ("n2h8w13c2 oc320 k3x1 s1x1 d1x1 pvalid g2", Pass::Forward, "direct"),
+            ("n64h91w53c4 oc4 k5x5 s2x2 d1x1 pvalid g4", Pass::GradInput, "direct"),
+            ("n8h46w62c16 oc32 k3x1 s2x2 d1x1 psame g16", Pass::GradWeight, "direct"),
+            ("n4h16w15c1 oc3 k5x5 s1x1 d1x1 pvalid g1", Pass::GradInput, "im2col+gemm"),
+            ("n128h18w20c8 oc48 k3x3 s1x1 d3x3 pvalid g1", Pass::GradInput, "im2col+gemm"),
+        ] {
+            let geometry = layer.parse::<ConvDescriptor>().expect("a layer").geometry().expect("it fits");
+            assert_eq!(ConvPlan::at_level(geometry, pass, level).algorithm(), picked, "{layer}, {pass}");
+        }
+    }
 }

@@ -1,11 +1,9 @@
 //! Average pooling.
 
-use std::ops::Range;
-
-use stampnet_geometry::{Axis, PoolGeometry};
+use stampnet_geometry::PoolGeometry;
 use stampnet_simd::{Kernel, Level, Simd};
 
-use crate::cells::{Output, Share, each_cell};
+use crate::cells::{Share, each_cell};
 use crate::error::{check_length, dims_of};
 use crate::lanes::Lanes;
 use crate::share::each_task;
@@ -146,42 +144,37 @@ impl Kernel for GradInput<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { g, grad_output, first_row, grad_input } = self;
-        let (down, across) = (*g.h(), *g.w());
-        let whole = 1.0 / (down.kernel() * across.kernel()) as f32;
-        let (whole_down, whole_across) = (down.interior(), across.interior());
-        let shares = Shares { grad_output, down, across, whole_down, whole_across, whole };
-        each_cell(simd, g, first_row, grad_input, &shares);
+        each_cell(simd, g, first_row, grad_input, Shares { grad_output });
     }
 }
 
 /// Gives each cell of a window an equal share of its gradient.
+#[derive(Clone, Copy)]
 struct Shares<'a> {
     grad_output: &'a [f32],
-    down: Axis,
-    across: Axis,
-    /// The rows and columns of windows without padding, and the share of one of their cells.
-    whole_down: Range<usize>,
-    whole_across: Range<usize>,
-    whole: f32,
 }
 
 impl<S: Simd> Share<S> for Shares<'_> {
+    type Scale = S::F32;
     type Grad = S::F32;
+    type Tap = ();
 
     #[inline(always)]
-    fn grad(&self, lanes: Lanes<S>, window: Output) -> S::F32 {
-        let share = if self.whole_down.contains(&window.y) && self.whole_across.contains(&window.x) {
-            self.whole
-        } else {
-            1.0 / (self.down.taps_of_output(window.y).len() * self.across.taps_of_output(window.x).len()) as f32
-        };
-        // SAFETY: the window's output lies in the batch.
-        let grad = unsafe { lanes.load(self.grad_output, window.index) };
-        lanes.simd().mul(grad, lanes.simd().splat(share))
+    fn scale(simd: S, cells: usize) -> S::F32 {
+        simd.splat(1.0 / cells as f32)
     }
 
     #[inline(always)]
-    fn share(_: Lanes<S>, grad: S::F32, _: usize) -> S::F32 {
+    fn grad(self, lanes: Lanes<S>, index: usize, scale: S::F32) -> S::F32 {
+        // SAFETY: the window's output lies in the batch.
+        lanes.simd().mul(unsafe { lanes.load(self.grad_output, index) }, scale)
+    }
+
+    #[inline(always)]
+    fn tap(_: S, _: usize) {}
+
+    #[inline(always)]
+    fn share(_: S, grad: S::F32, (): ()) -> S::F32 {
         grad
     }
 }

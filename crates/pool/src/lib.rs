@@ -37,6 +37,7 @@ mod error;
 mod lanes;
 mod max;
 pub mod reference;
+mod rolling;
 mod share;
 mod sum;
 mod windows;

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use stampnet_geometry::PoolGeometry;
 use stampnet_simd::{Kernel, Level, Simd};
 
-use crate::cells::{Output, Share, each_cell};
+use crate::cells::{Share, each_cell};
 use crate::error::{check_argmax_fits, check_length, dims_of};
 use crate::lanes::Lanes;
 use crate::share::{each_task, rows_per_task};
@@ -147,13 +147,60 @@ struct Maximum<'a, const ARGMAX: bool> {
 impl<S: Simd, const ARGMAX: bool> Reduce<S> for Maximum<'_, ARGMAX> {
     #[inline(always)]
     fn reduce<const B: usize>(&mut self, lanes: Lanes<S>, window: Window) {
+        // NaNs are rare, and comparisons that mind them cost twice as much. The sum of numbers is none, but for infinities.
+        let simd = lanes.simd();
+        let (maxima, positions, sums) = self.largest::<S, B>(lanes, window);
+        let mut sum = sums[0];
+        for &other in &sums[1..] {
+            sum = simd.add(sum, other);
+        }
+        if simd.bits(simd.above(sum, simd.splat(f32::INFINITY))) == 0 {
+            self.write(lanes, window, maxima, positions);
+        } else {
+            self.special::<S, B>(lanes, window);
+        }
+    }
+}
+
+impl<const ARGMAX: bool> Maximum<'_, ARGMAX> {
+    /// Maxima and their positions if no cell is a NaN, and the sums of the cells.
+    #[inline(always)]
+    fn largest<S: Simd, const B: usize>(
+        &self,
+        lanes: Lanes<S>,
+        window: Window,
+    ) -> ([S::F32; B], [S::U32; B], [S::F32; B]) {
+        let simd = lanes.simd();
+        // SAFETY: the cells of a window lie inside the input.
+        let mut maxima = unsafe { lanes.load_block::<B>(self.input, window.cell(0, 0)) };
+        let mut positions = [simd.splat_u32(window.position as u32); B];
+        let mut sums = maxima;
+        for p in 0..window.rows {
+            for q in usize::from(p == 0)..window.columns {
+                let here = simd.splat_u32(window.position_of(p, q) as u32);
+                // SAFETY: as above.
+                let values = unsafe { lanes.load_block::<B>(self.input, window.cell(p, q)) };
+                for b in 0..B {
+                    sums[b] = simd.add(sums[b], values[b]);
+                    let wins = simd.greater(values[b], maxima[b]);
+                    maxima[b] = simd.max(values[b], maxima[b]);
+                    positions[b] = simd.select_u32(wins, here, positions[b]);
+                }
+            }
+        }
+        (maxima, positions, sums)
+    }
+
+    /// Writes the maxima of a window with cells of any kind.
+    #[inline(always)]
+    fn special<S: Simd, const B: usize>(&mut self, lanes: Lanes<S>, window: Window) {
         let simd = lanes.simd();
         // SAFETY: the cells of a window lie inside the input.
         let mut maxima = unsafe { lanes.load_block::<B>(self.input, window.cell(0, 0)) };
         let mut positions = [simd.splat_u32(window.position as u32); B];
         for p in 0..window.rows {
             for q in usize::from(p == 0)..window.columns {
-                let here = simd.splat_u32((window.position + p * window.kernel_width + q) as u32);
+                let here = simd.splat_u32(window.position_of(p, q) as u32);
                 // SAFETY: as above.
                 let values = unsafe { lanes.load_block::<B>(self.input, window.cell(p, q)) };
                 for b in 0..B {
@@ -163,6 +210,17 @@ impl<S: Simd, const ARGMAX: bool> Reduce<S> for Maximum<'_, ARGMAX> {
                 }
             }
         }
+        self.write(lanes, window, maxima, positions);
+    }
+
+    #[inline(always)]
+    fn write<S: Simd, const B: usize>(
+        &mut self,
+        lanes: Lanes<S>,
+        window: Window,
+        maxima: [S::F32; B],
+        positions: [S::U32; B],
+    ) {
         for b in 0..B {
             let output = window.output + b * S::LANES;
             // SAFETY: the window's output lies in these rows; ARGMAX says that argmax is as long as output.
@@ -191,28 +249,38 @@ impl Kernel for GradInput<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { g, grad_output, argmax, first_row, grad_input } = self;
-        each_cell(simd, g, first_row, grad_input, &Winners { grad_output, argmax });
+        each_cell(simd, g, first_row, grad_input, Winners { grad_output, argmax });
     }
 }
 
 /// Gives a window's gradient to the cell of its maximum.
+#[derive(Clone, Copy)]
 struct Winners<'a> {
     grad_output: &'a [f32],
     argmax: &'a [u32],
 }
 
 impl<S: Simd> Share<S> for Winners<'_> {
+    type Scale = ();
     type Grad = (S::F32, S::U32);
+    type Tap = S::U32;
 
     #[inline(always)]
-    fn grad(&self, lanes: Lanes<S>, window: Output) -> Self::Grad {
+    fn scale(_: S, _: usize) {}
+
+    #[inline(always)]
+    fn grad(self, lanes: Lanes<S>, index: usize, (): ()) -> Self::Grad {
         // SAFETY: the window's output lies in the batch.
-        unsafe { (lanes.load(self.grad_output, window.index), lanes.load_u32(self.argmax, window.index)) }
+        unsafe { (lanes.load(self.grad_output, index), lanes.load_u32(self.argmax, index)) }
     }
 
     #[inline(always)]
-    fn share(lanes: Lanes<S>, (grad, winner): Self::Grad, position: usize) -> S::F32 {
-        let simd = lanes.simd();
-        simd.select(simd.equal_u32(winner, simd.splat_u32(position as u32)), grad, simd.splat(0.0))
+    fn tap(simd: S, position: usize) -> S::U32 {
+        simd.splat_u32(position as u32)
+    }
+
+    #[inline(always)]
+    fn share(simd: S, (grad, winner): Self::Grad, tap: S::U32) -> S::F32 {
+        simd.select(simd.equal_u32(winner, tap), grad, simd.splat(0.0))
     }
 }

@@ -41,11 +41,16 @@ impl Window {
         Self { output: self.output + channel, input: self.input + channel, ..self }
     }
 
-    /// The same window with its sizes as constants, if it is a whole square of `K` cells a side.
+    /// The same window, a whole square of `K` cells a side, with its sizes as constants.
     #[inline(always)]
-    fn whole_square<const K: usize>(self, kernel_height: usize) -> Option<Self> {
-        let is_whole = kernel_height == K && self.kernel_width == K && self.rows == K && self.columns == K;
-        is_whole.then_some(Self { rows: K, columns: K, kernel_width: K, position: 0, ..self })
+    const fn whole<const K: usize>(self) -> Self {
+        Self { rows: K, columns: K, kernel_width: K, position: 0, ..self }
+    }
+
+    /// The position of a cell in the whole window. Rows and columns count from the first cell.
+    #[inline(always)]
+    pub(crate) const fn position_of(&self, row: usize, column: usize) -> usize {
+        self.position + row * self.kernel_width + column
     }
 }
 
@@ -57,6 +62,9 @@ pub(crate) trait Reduce<S: Simd> {
     fn reduce<const B: usize>(&mut self, lanes: Lanes<S>, window: Window);
 }
 
+/// Vectors that small windows take at once.
+const PAIR: usize = 2;
+
 /// Reduces the windows of `rows`, every channel of them. Row `r` is output row `r % oh` of sample `r / oh`.
 #[inline(always)]
 pub(crate) fn each_window<S: Simd>(simd: S, g: &PoolGeometry, rows: Range<usize>, to: &mut impl Reduce<S>) {
@@ -67,46 +75,60 @@ pub(crate) fn each_window<S: Simd>(simd: S, g: &PoolGeometry, rows: Range<usize>
         let (n, y) = (row / h.output(), row % h.output());
         let down = h.taps_of_output(y);
         let i = y * h.stride() + down.start - h.before();
-        for x in 0..w.output() {
-            let across = if interior.contains(&x) { 0..w.kernel() } else { w.taps_of_output(x) };
-            let j = x * w.stride() + across.start - w.before();
-            let window = Window {
-                rows: down.len(),
-                columns: across.len(),
-                kernel_width: w.kernel(),
-                position: down.start * w.kernel() + across.start,
-                output,
-                input: ((n * h.input() + i) * w.input() + j) * c,
-                row_len: w.input() * c,
-                cell_len: c,
-            };
-            // The common windows get their own copies of the code, in which the loops over cells unroll. Larger ones take
-            // several vectors at once: neighbouring cache lines are then read together, and the vectors' chains of
-            // operations run side by side.
-            if let Some(window) = window.whole_square::<2>(h.kernel()) {
-                each_vector(simd, window, 0, to);
-            } else if let Some(window) = window.whole_square::<3>(h.kernel()) {
-                each_vector(simd, window, 0, to);
-            } else {
-                let blocks = c / (BLOCK * S::LANES);
-                for block in 0..blocks {
-                    to.reduce::<BLOCK>(Lanes::all(simd), window.at_channel(block * BLOCK * S::LANES));
-                }
-                each_vector(simd, window, blocks * BLOCK * S::LANES, to);
-            }
-            output += c;
+        let first_cell = (n * h.input() + i) * w.input();
+        // The window of column x, with the taps `across`.
+        let window = |x: usize, across: Range<usize>| Window {
+            rows: down.len(),
+            columns: across.len(),
+            kernel_width: w.kernel(),
+            position: down.start * w.kernel() + across.start,
+            output: output + x * c,
+            input: (first_cell + x * w.stride() + across.start - w.before()) * c,
+            row_len: w.input() * c,
+            cell_len: c,
+        };
+        for x in (0..interior.start).chain(interior.end..w.output()) {
+            each_vector::<S, BLOCK>(simd, window(x, w.taps_of_output(x)), to);
         }
+        let across = 0..w.kernel();
+        // The common windows get their own copies of the code, in which the loops over cells unroll. Larger ones take
+        // more vectors at once: neighbouring cache lines are then read together, and the vectors' chains of operations
+        // run side by side.
+        let is_square = h.kernel() == w.kernel() && down.len() == h.kernel();
+        match w.kernel() {
+            2 if is_square => {
+                for x in interior.clone() {
+                    each_vector::<S, PAIR>(simd, window(x, 0..2).whole::<2>(), to);
+                }
+            }
+            3 if is_square => {
+                for x in interior.clone() {
+                    each_vector::<S, PAIR>(simd, window(x, 0..3).whole::<3>(), to);
+                }
+            }
+            _ => {
+                for x in interior.clone() {
+                    each_vector::<S, BLOCK>(simd, window(x, across.clone()), to);
+                }
+            }
+        }
+        output += w.output() * c;
     }
 }
 
-/// Reduces the channels from `start` on, vector by vector.
+/// Reduces all channels of a window: `B` vectors at once as long as there are so many, then one by one.
 #[inline(always)]
-fn each_vector<S: Simd>(simd: S, window: Window, start: usize, to: &mut impl Reduce<S>) {
+fn each_vector<S: Simd, const B: usize>(simd: S, window: Window, to: &mut impl Reduce<S>) {
     let c = window.cell_len;
     if let Some(lanes) = Lanes::fewer(simd, c) {
         return to.reduce::<1>(lanes, window);
     }
-    for channel in vectors::<S>(start, c) {
+    let mut channel = 0;
+    while channel + B * S::LANES <= c {
+        to.reduce::<B>(Lanes::all(simd), window.at_channel(channel));
+        channel += B * S::LANES;
+    }
+    for channel in vectors::<S>(channel, c) {
         to.reduce::<1>(Lanes::all(simd), window.at_channel(channel));
     }
 }

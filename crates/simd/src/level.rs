@@ -271,6 +271,7 @@ mod tests {
             let above = s.above(va, vb);
             let mut chosen = vec![0.0; S::LANES];
             s.to_slice(s.select(above, s.splat(1.0), s.div(s.splat(1.0), s.splat(4.0))), &mut chosen);
+            s.to_slice(s.select(s.greater(va, vb), s.splat(2.0), s.from_slice(&chosen)), &mut chosen);
             let mut whole = Vec::new();
             for n in 0..=S::LANES {
                 let mut lanes = vec![7; S::LANES];
@@ -300,14 +301,15 @@ mod tests {
 
     const A: [f32; 4] = [1.0, f32::NAN, -0.0, f32::NAN];
     const B: [f32; 4] = [f32::NEG_INFINITY, 2.0, 0.0, f32::NAN];
-    const ABOVE: [bool; 4] = [true, true, false, false];
+    /// 2 where `A` is greater than `B`, else 1 where it stands above it.
+    const CHOSEN: [f32; 4] = [2.0, 1.0, 0.25, 0.25];
 
     #[test]
     fn every_level_compares_and_selects() {
         for level in Level::available() {
             let lanes = level.lanes();
             let (chosen, whole) = level.run(EverySelection);
-            let want: Vec<f32> = (0..lanes).map(|i| if ABOVE[i % ABOVE.len()] { 1.0 } else { 0.25 }).collect();
+            let want: Vec<f32> = (0..lanes).map(|i| CHOSEN[i % CHOSEN.len()]).collect();
             assert_eq!(chosen, want, "{level}");
             let counts = 0..lanes as u32;
             for (n, got) in whole[..=lanes].iter().enumerate() {

@@ -109,6 +109,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// NaN: `a > b`, or `a` is a NaN and `b` is not.
     fn above(self, a: Self::F32, b: Self::F32) -> Self::Mask;
 
+    /// Lanes where `a > b`; no where either is a NaN.
+    fn greater(self, a: Self::F32, b: Self::F32) -> Self::Mask;
+
     /// Bit `i` tells lane `i`; the bits above the lanes are zero.
     fn bits(self, mask: Self::Mask) -> u32;
 

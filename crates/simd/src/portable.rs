@@ -88,6 +88,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn greater(self, a: f32x4, b: f32x4) -> u32x4 {
+        cast(a.simd_gt(b))
+    }
+
+    #[inline(always)]
     fn bits(self, mask: u32x4) -> u32 {
         mask.to_bitmask()
     }

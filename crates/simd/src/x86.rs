@@ -115,6 +115,12 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn greater(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a, b) }
+    }
+
+    #[inline(always)]
     fn bits(self, mask: __m256) -> u32 {
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe { _mm256_movemask_ps(mask) as u32 }
@@ -290,6 +296,12 @@ impl Simd for Avx512 {
     fn above(self, a: __m512, b: __m512) -> __mmask16 {
         // SAFETY: the token proves that the CPU has the instructions.
         unsafe { _mm512_mask_cmp_ps_mask::<_CMP_NGE_UQ>(_mm512_cmp_ps_mask::<_CMP_ORD_Q>(b, b), b, a) }
+    }
+
+    #[inline(always)]
+    fn greater(self, a: __m512, b: __m512) -> __mmask16 {
+        // SAFETY: the token proves that the CPU has the instructions.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
     }
 
     #[inline(always)]

@@ -31,7 +31,7 @@ use crate::parts::Parts;
 use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass, scratch};
 
 /// Multiply-adds of one part of a gradient of the weight, at least.
-const MIN_PART: usize = 1 << 16;
+const MIN_PART: usize = 1 << 18;
 
 pub(crate) struct Depthwise;
 
@@ -122,7 +122,7 @@ impl Algorithm for Depthwise {
 
 /// The convolution that is the gradient of the input, from the gradient of the output: with stride 1 and one filter for a
 /// channel, that of the turned weight, with what a window has left beside each pad as the padding.
-fn mirrored(g: &ConvGeometry) -> Option<ConvGeometry> {
+pub(crate) fn mirrored(g: &ConvGeometry) -> Option<ConvGeometry> {
     let (h, w) = (g.h(), g.w());
     if g.group_oc() > 1 || h.stride() > 1 || w.stride() > 1 {
         return None;

@@ -33,7 +33,7 @@ const GRAD_BYTES: usize = 16 << 10;
 /// Bytes of the source that stay in the second-level cache beside some sums.
 const SOURCE_BYTES: usize = 256 << 10;
 
-/// Adds the products of some samples, or of some rows of one, to the sums of some blocks of one group.
+/// Sums the products of some samples, or of some rows of one, for some blocks of one group.
 pub(super) struct Accumulate<'a> {
     /// Rows and columns of the windows.
     pub(super) windows: [Windows; 2],
@@ -49,8 +49,10 @@ pub(super) struct Accumulate<'a> {
     pub(super) sample_len: [usize; 2],
     /// Output channels of the blocks.
     pub(super) channels: usize,
-    /// `[blocks][taps][block]`, added to.
+    /// `[blocks][taps][block]`.
     pub(super) sums: &'a mut [f32],
+    /// Whether sums are overwritten, and not added to.
+    pub(super) overwrites: bool,
 }
 
 /// Which pixels pass by, and the channels that the tiles' vectors hold.
@@ -61,6 +63,8 @@ struct Portion {
     /// Where the block's channels begin in a pixel.
     origin: usize,
     channels: usize,
+    /// Whether sums begin here.
+    is_first: bool,
 }
 
 /// Values of the window: of a kernel row, a run of taps from `tap` on, and in it the values from `value` on.
@@ -125,6 +129,7 @@ impl Accumulate<'_> {
                     rows: y..(y + rows).min(steps),
                     origin: self.pixels.origin + start,
                     channels,
+                    is_first: self.overwrites && n == 0 && y == 0,
                 };
                 // SAFETY: the portion lies within the samples and rows.
                 unsafe { self.portion::<S, V, FULL>(s, &portion, start) };
@@ -181,10 +186,12 @@ impl Accumulate<'_> {
         // SAFETY: run has checked the sums.
         let to = unsafe { self.sums.as_mut_ptr().add(sums) };
         let mut sums = [[s.splat(0.0); V]; T];
-        for (t, sums) in sums.iter_mut().enumerate() {
-            for (v, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: as above.
-                *sum = unsafe { s.load(to.add((t * V + v) * S::LANES)) };
+        if !portion.is_first {
+            for (t, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: as above.
+                    *sum = unsafe { s.load(to.add((t * V + v) * S::LANES)) };
+                }
             }
         }
         let [rows, columns] = self.windows;

@@ -17,8 +17,9 @@
 //! 2. Weights are packed in the order in which the tile reads them, `[oc / block][kh][kw][c][block]`, the last block
 //!    filled up with zeros, so that they stream from consecutive cache lines.
 //! 3. There is no padded copy, no test for the border, and no product with padding. The outputs of a tile have the same
-//!    taps inside the source: between the sides, tiles lie along rows; at a side, where each column of outputs has its
-//!    own kernel columns, they stand along it. Outputs in the corners are alone.
+//!    taps inside the source: between the sides, tiles lie along rows, or stand along columns if these are longer and rows
+//!    are short; at a side, where each column of outputs has its own kernel columns, they stand along it. Outputs in the
+//!    corners are alone. Where images are small on both axes, tiles lie across samples.
 //! 4. In NHWC, the taps of one kernel row are one run of `kw * c` neighbouring values where columns are not dilated and
 //!    there is one group; otherwise there is a run of `c` values for each kernel column.
 //! 5. Four values of a run are taken per turn of the loop. Address arithmetic otherwise competes with multiply-adds.
@@ -33,7 +34,7 @@ use stampnet_simd::{Kernel, Simd};
 use super::windows::Windows;
 use crate::Activation;
 
-/// One group of one sample, or some rows of it.
+/// One group of one sample, or some rows of it; or of some whole samples.
 pub(super) struct Correlate<'a> {
     /// Rows and columns of the windows.
     pub(super) windows: [Windows; 2],
@@ -51,6 +52,10 @@ pub(super) struct Correlate<'a> {
     pub(super) output: &'a mut [f32],
     /// How they lie there.
     pub(super) pixels: Grid,
+    /// Samples.
+    pub(super) samples: usize,
+    /// From one sample to the next, in the source and in the output.
+    pub(super) sample_len: [usize; 2],
 }
 
 /// One group of an image, or of some rows of it.
@@ -104,18 +109,23 @@ struct Block<'a> {
     channels: usize,
 }
 
-/// Neighbouring outputs in a row or in a column, whose windows have the same taps inside the source.
+/// Neighbouring outputs along an axis, whose windows have the same taps inside the source.
 #[derive(Clone)]
 struct Line {
-    /// The first.
-    at: [usize; 2],
+    /// The first: sample, row, column.
+    at: [usize; 3],
     /// Outputs.
     len: usize,
-    /// Whether they stand below each other.
-    is_column: bool,
+    /// On which axis they are neighbours.
+    axis: usize,
     /// Kernel rows and columns that lie inside.
     taps: [Range<usize>; 2],
 }
+
+/// The axes of a [`Line`].
+const SAMPLE: usize = 0;
+const ROW: usize = 1;
+const COLUMN: usize = 2;
 
 impl Kernel for Correlate<'_> {
     type Output = ();
@@ -128,8 +138,9 @@ impl Kernel for Correlate<'_> {
         }
         // The bounds of every access below: cells inside the image lie within the source, pixels within the output.
         let Source { data, cells, channels } = self.source;
-        assert!(cells.end(rows.cells, columns.cells, channels) <= data.len());
-        assert!(self.pixels.end(rows.steps, columns.steps, self.channels) <= self.output.len());
+        let [last_source, last_output] = self.sample_len.map(|len| (self.samples - 1) * len);
+        assert!(last_source + cells.end(rows.cells, columns.cells, channels) <= data.len());
+        assert!(last_output + self.pixels.end(rows.steps, columns.steps, self.channels) <= self.output.len());
         assert!(self.bias.is_none_or(|bias| bias.len() == self.channels));
         let (width, taps) = (2 * S::LANES, rows.taps * columns.taps * channels);
         let mut start = 0;
@@ -174,25 +185,39 @@ impl Correlate<'_> {
         let [rows, columns] = self.windows;
         let (inner_rows, inner_columns) = (rows.interior(), columns.interior());
         let middle = inner_columns.start..inner_columns.end.max(inner_columns.start);
+        let inner_rows = inner_rows.start..inner_rows.end.max(inner_rows.start);
         // SAFETY: lines lie within the outputs, and their taps inside the source.
         unsafe {
-            for y in 0..rows.steps {
-                let taps = [rows.taps_of(y), 0..columns.taps];
-                self.line::<S, V>(
-                    s,
-                    block,
-                    first,
-                    Line { at: [y, middle.start], len: middle.len(), is_column: false, taps },
-                );
+            if self.samples > 1 {
+                for y in 0..rows.steps {
+                    for x in 0..columns.steps {
+                        let taps = [rows.taps_of(y), columns.taps_of(x)];
+                        let line = Line { at: [0, y, x], len: self.samples, axis: SAMPLE, taps };
+                        self.line::<S, V>(s, block, first, line);
+                    }
+                }
+                return;
             }
-            for x in (0..middle.start).chain(middle.end..columns.steps) {
-                let taps = [0..rows.taps, columns.taps_of(x)];
-                let len = inner_rows.len();
-                let line = Line { at: [inner_rows.start, x], len, is_column: true, taps };
-                self.line::<S, V>(s, block, first, line);
-                for y in (0..inner_rows.start).chain(inner_rows.start + len..rows.steps) {
-                    let taps = [rows.taps_of(y), columns.taps_of(x)];
-                    self.line::<S, V>(s, block, first, Line { at: [y, x], len: 1, is_column: false, taps });
+            let stand = middle.len() < NARROW && middle.len() < inner_rows.len();
+            for y in 0..rows.steps {
+                if !(stand && inner_rows.contains(&y)) {
+                    let taps = [rows.taps_of(y), 0..columns.taps];
+                    let line = Line { at: [0, y, middle.start], len: middle.len(), axis: COLUMN, taps };
+                    self.line::<S, V>(s, block, first, line);
+                }
+            }
+            for x in 0..columns.steps {
+                let is_middle = middle.contains(&x);
+                if stand || !is_middle {
+                    let taps = [0..rows.taps, columns.taps_of(x)];
+                    let line = Line { at: [0, inner_rows.start, x], len: inner_rows.len(), axis: ROW, taps };
+                    self.line::<S, V>(s, block, first, line);
+                }
+                if !is_middle {
+                    for y in (0..inner_rows.start).chain(inner_rows.end..rows.steps) {
+                        let taps = [rows.taps_of(y), columns.taps_of(x)];
+                        self.line::<S, V>(s, block, first, Line { at: [0, y, x], len: 1, axis: COLUMN, taps });
+                    }
                 }
             }
         }
@@ -205,8 +230,8 @@ impl Correlate<'_> {
     #[inline(always)]
     unsafe fn line<S: Simd, const V: usize>(&mut self, s: S, block: Block<'_>, first: [S::F32; V], mut line: Line) {
         let [rows, columns] = self.windows;
-        let (cells, is_point) = (self.source.cells, rows.taps * columns.taps == 1);
-        let step = if line.is_column { rows.stride * cells.row } else { columns.stride * cells.column };
+        let is_point = rows.taps * columns.taps == 1;
+        let [step, _] = self.steps(line.axis);
         while line.len > 0 {
             // SAFETY: no tile is wider than what is left of the line.
             let taken = unsafe {
@@ -227,8 +252,19 @@ impl Correlate<'_> {
                     _ => self.tile::<S, 1, V>(s, block, first, &line),
                 }
             };
-            line.at[usize::from(!line.is_column)] += taken;
+            line.at[line.axis] += taken;
             line.len -= taken;
+        }
+    }
+
+    /// From one output to the next along an axis: in the source, and in the output.
+    #[inline(always)]
+    const fn steps(&self, axis: usize) -> [usize; 2] {
+        let ([rows, columns], cells) = (&self.windows, &self.source.cells);
+        match axis {
+            SAMPLE => self.sample_len,
+            ROW => [rows.stride * cells.row, self.pixels.row],
+            _ => [columns.stride * cells.column, self.pixels.column],
         }
     }
 
@@ -246,12 +282,8 @@ impl Correlate<'_> {
     ) -> usize {
         let [rows, columns] = self.windows;
         let Source { data, cells, channels } = self.source;
-        let &Line { at: [y, x], is_column, taps: [ref row_taps, ref column_taps], .. } = line;
-        let (x_step, y_step) = if is_column {
-            (rows.stride * cells.row, self.pixels.row)
-        } else {
-            (columns.stride * cells.column, self.pixels.column)
-        };
+        let &Line { at: [n, y, x], axis, taps: [ref row_taps, ref column_taps], .. } = line;
+        let [x_step, y_step] = self.steps(axis);
         let (runs, len) = if self.source.is_run(&columns) {
             (1, column_taps.len() * channels)
         } else {
@@ -262,10 +294,11 @@ impl Correlate<'_> {
         unsafe {
             let cell = rows.cell(y, row_taps.start) * cells.row as isize
                 + columns.cell(x, column_taps.start) * cells.column as isize;
-            let x = data.as_ptr().wrapping_add(cells.origin).wrapping_offset(cell);
+            let x = data.as_ptr().wrapping_add(n * self.sample_len[0] + cells.origin).wrapping_offset(cell);
             let tap = row_taps.start * columns.taps + column_taps.start;
             let w = block.weight.as_ptr().wrapping_add(tap * channels * V * S::LANES);
-            let y = self.pixels.origin + y * self.pixels.row + line.at[1] * self.pixels.column + block.start;
+            let y = self.pixels.origin + y * self.pixels.row + line.at[COLUMN] * self.pixels.column + block.start;
+            let y = n * self.sample_len[1] + y;
             let y = self.output.as_mut_ptr().add(y);
             for p in 0..P {
                 for v in 0..V {
@@ -325,6 +358,9 @@ impl Correlate<'_> {
         P
     }
 }
+
+/// Lines with fewer outputs make narrow tiles.
+pub(super) const NARROW: usize = 7;
 
 /// Numbers in a cache line.
 const CACHE_LINE: usize = 16;

@@ -30,6 +30,7 @@ impl Kernel for Dot<'_> {
             return;
         }
         // The bounds of every access below: cells inside the image lie within the source, and all weights are there.
+        assert!(self.0.samples == 1, "tiles lie along rows");
         assert!(source.cells.end(rows.cells, columns.cells, source.channels) <= source.data.len());
         assert!(self.0.weight.len() == rows.taps * columns.taps * source.channels * channels);
         // SAFETY: the assertions above.

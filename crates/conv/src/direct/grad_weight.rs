@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 
@@ -14,13 +12,23 @@ use super::pad::{PaddedPart, Samples};
 use super::windows::Windows;
 use crate::algorithm::Site;
 use crate::parts::Parts;
-use crate::scratch;
+use crate::{scratch, tasks};
 
 /// Pieces that a batch of few samples is cut into, as far as its rows allow.
 const PIECES: usize = 32;
 
 /// Elements of the samples that are taken together, so that they stay in the second-level cache for all output channels.
 const TOGETHER: usize = 1 << 16;
+
+/// Pixels of a piece, at least, as far as a sample has so many: sums are loaded and stored once for each.
+const PIECE_PIXELS: usize = 64;
+
+/// Pixels of a part, at least: the sums of a part are written and read again, which takes as long as some pixels; more if
+/// they leave the second-level cache.
+const PART_PIXELS: [usize; 2] = [128, 256];
+
+/// Elements of the sums of a part that stay in the second-level cache.
+const CACHED_SUMS: usize = 1 << 16;
 
 /// From this many parts on they are tasks enough; with fewer, blocks of output channels are tasks of their own.
 const ENOUGH_PARTS: usize = 8;
@@ -42,12 +50,14 @@ struct Cut {
 impl Cut {
     fn new(g: &ConvGeometry, level: Level) -> Self {
         let oh = g.h().output();
-        let rows = oh.div_ceil(PIECES.div_ceil(g.n()).min(oh));
+        let least_rows = PIECE_PIXELS.div_ceil(g.w().output()).min(oh);
+        let rows = oh.div_ceil(PIECES.div_ceil(g.n()).min(oh)).max(least_rows);
         let pieces = oh.div_ceil(rows);
         let group_oc = g.group_oc().next_multiple_of(level.lanes());
         let sums_len = g.h().kernel() * g.w().kernel() * g.c() * group_oc;
         let samples = (TOGETHER / g.input().sample_len()).max(1);
-        Self { pieces, rows, samples, sums_len, parts: Parts::new(g.n() * pieces, 1, sums_len) }
+        let least = PART_PIXELS[usize::from(sums_len > CACHED_SUMS)].div_ceil(rows * g.w().output());
+        Self { pieces, rows, samples, sums_len, parts: Parts::new(g.n() * pieces, least, sums_len) }
     }
 }
 
@@ -73,13 +83,17 @@ pub(crate) fn run(site: Site<'_>, arguments: Operands<'_>) {
     let group_len = cut.sums_len / g.groups();
     let block = 2 * level.lanes();
     let block_len = sweep.taps() * block;
+    let is_shared = tasks::is_worth_sharing(g.flops());
     cut.parts.sum(partials, total, |pieces, sums| {
         if cut.parts.count() >= ENOUGH_PARTS {
-            return sweep.part(pieces, Share { first_group: 0, first_channel: 0, sums });
+            return sweep.part(pieces, Share { first_group: 0, first_channel: 0, sums, overwrites: true });
         }
-        sums.par_chunks_mut(group_len).enumerate().for_each(|(group, sums)| {
-            sums.par_chunks_mut(block_len).enumerate().for_each(|(i, sums)| {
-                sweep.part(pieces.clone(), Share { first_group: group, first_channel: i * block, sums });
+        tasks::for_each_chunk(is_shared, sums, group_len, |group, sums| {
+            tasks::for_each_chunk(is_shared, sums, block_len, |i, sums| {
+                sweep.part(
+                    pieces.clone(),
+                    Share { first_group: group, first_channel: i * block, sums, overwrites: true },
+                );
             });
         });
     });
@@ -100,6 +114,8 @@ struct Share<'a> {
     first_group: usize,
     first_channel: usize,
     sums: &'a mut [f32],
+    /// Whether sums begin, and are not added to.
+    overwrites: bool,
 }
 
 impl Sweep<'_> {
@@ -110,7 +126,6 @@ impl Sweep<'_> {
 
     /// Overwrites a share of the sums over some pieces.
     fn part(&self, pieces: Range<usize>, mut share: Share<'_>) {
-        share.sums.fill(0.0);
         let g = self.g;
         let (row_len, cut) = (g.w().output() * g.oc(), self.cut);
         let mut at = pieces.start;
@@ -120,12 +135,14 @@ impl Sweep<'_> {
             let samples = if cut.pieces == 1 { n..(n + cut.samples).min(pieces.end) } else { n..n + 1 };
             let rows = first..(first + cut.rows).min(g.h().output());
             if let Some(grad_output) = self.grad_output.samples(samples.clone()) {
+                share.overwrites = at == pieces.start;
                 self.piece(samples.clone(), rows.clone(), &grad_output[first * row_len..], &mut share);
                 at += samples.len();
                 continue;
             }
             let image = [g.h().output(), g.w().output(), g.oc()];
             let whole = PaddedPart { image, before: [0, 0], first_row: first, size: [rows.len(), g.w().output()] };
+            share.overwrites = at == pieces.start;
             scratch::with(whole.len(), |grad_output| {
                 self.grad_output.copy(n, &whole, grad_output);
                 self.piece(n..n + 1, rows, grad_output, &mut share);
@@ -134,7 +151,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Adds some rows of some samples, whose output gradients begin with `grad_output`.
+    /// Takes some rows of some samples, whose output gradients begin with `grad_output`.
     fn piece(&self, samples: Range<usize>, rows: Range<usize>, grad_output: &[f32], share: &mut Share<'_>) {
         let (g, taps) = (self.g, self.taps());
         let sample_len = [g.input().sample_len(), g.output().sample_len()];
@@ -156,6 +173,7 @@ impl Sweep<'_> {
                 sample_len,
                 channels: (sums.len() / taps).min(g.group_oc() - share.first_channel),
                 sums,
+                overwrites: share.overwrites,
             });
         }
     }

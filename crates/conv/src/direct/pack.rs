@@ -3,11 +3,14 @@
 //! The last block is as many vectors as it needs, its free lanes zero, so a group takes `taps * c * oc` numbers with `oc`
 //! rounded up to whole vectors.
 
-use rayon::prelude::*;
+use crate::tasks;
 
 /// Inputs that are transposed at a time: some cache lines of them are read in a row, and all that is written stays in the
 /// first-level cache.
 const TRANSPOSED: usize = 64;
+
+/// Operations that take as long as to copy an element.
+const COPY: f64 = 8.0;
 
 /// Which taps of an axis a sweep uses, in its order: `first`, `first + step`, and so on.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +86,8 @@ impl Weights<'_> {
         let taps = self.taps[0].count * self.taps[1].count;
         let ([inputs, input_step], [outputs, output_step]) = (self.inputs, self.outputs);
         let block = 2 * lanes;
-        packed.par_chunks_mut((taps * inputs * block).max(1)).enumerate().for_each(|(b, packed)| {
+        let is_shared = tasks::is_worth_sharing(COPY * packed.len() as f64);
+        tasks::for_each_chunk(is_shared, packed, (taps * inputs * block).max(1), |b, packed| {
             let channels = block.min(outputs - b * block);
             let width = channels.next_multiple_of(lanes);
             for (tap, packed) in packed.chunks_exact_mut(inputs * width).enumerate() {
@@ -116,7 +120,8 @@ impl Weights<'_> {
 pub(super) fn unpack(packed: &[f32], lanes: usize, groups: usize, weight: &mut [f32], oc: usize) {
     let (rows, group_oc, block) = (weight.len() / oc, oc / groups, 2 * lanes);
     let group_len = packed.len() / groups;
-    weight.par_chunks_mut(oc).enumerate().for_each(|(row, weight)| {
+    let is_shared = tasks::is_worth_sharing(COPY * packed.len() as f64);
+    tasks::for_each_chunk(is_shared, weight, oc, |row, weight| {
         for (weight, packed) in weight.chunks_exact_mut(group_oc).zip(packed.chunks_exact(group_len)) {
             for (weight, packed) in weight.chunks_mut(block).zip(packed.chunks(rows * block)) {
                 let width = weight.len().next_multiple_of(lanes);

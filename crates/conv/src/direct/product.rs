@@ -2,20 +2,21 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 
-use super::correlate::{Correlate, Grid, Source};
+use super::correlate::{Correlate, Grid, NARROW, Source};
 use super::dot::{self, Dot};
 use super::pack::Weights;
 use super::pad::{PaddedPart, Samples};
 use super::sweep::AxisSweep;
-use crate::{Activation, scratch};
+use crate::{Activation, scratch, tasks};
 
 /// Samples from which on a task is a whole sample.
 const MANY_SAMPLES: usize = 16;
+
+/// Samples across which a tile lies, where images are too small.
+const TILE_SAMPLES: usize = 28;
 
 /// Bytes of a padded part, so that it stays in the second-level cache beside weights and outputs.
 const PART_BYTES: usize = 256 << 10;
@@ -35,6 +36,8 @@ pub(crate) struct Product {
     /// Channels of the image that is written, over all groups.
     pub(crate) target_channels: usize,
     groups: usize,
+    /// Operations, over all samples.
+    work: f64,
     kernel_w: usize,
     /// Distances in the HWIO array: from tap to tap, from input to input, from output to output, from group to group.
     weight_steps: [usize; 4],
@@ -59,13 +62,14 @@ struct Cell {
 
 impl Product {
     /// Reads the input, writes the output.
-    pub(crate) const fn forward(g: &ConvGeometry) -> Self {
+    pub(crate) fn forward(g: &ConvGeometry) -> Self {
         Self {
             h: AxisSweep::forward(g.h()),
             w: AxisSweep::forward(g.w()),
             channels: g.c(),
             target_channels: g.oc(),
             groups: g.groups(),
+            work: g.flops(),
             kernel_w: g.w().kernel(),
             weight_steps: [g.group_c() * g.oc(), g.oc(), 1, g.group_oc()],
         }
@@ -79,6 +83,7 @@ impl Product {
             channels: g.oc(),
             target_channels: g.c(),
             groups: g.groups(),
+            work: g.flops(),
             kernel_w: g.w().kernel(),
             weight_steps: [g.group_c() * g.oc(), 1, g.oc(), g.group_oc()],
         }
@@ -164,13 +169,40 @@ impl Product {
         let Operands { source, packed, bias, activation, target } = operands;
         let row_len = self.w.target * self.target_channels;
         let sample_len = self.h.target * row_len;
-        let rows = self.task_rows(target.len() / sample_len);
-        target.par_chunks_mut(sample_len).enumerate().for_each(|(n, target)| {
-            target.par_chunks_mut(rows * row_len).enumerate().for_each(|(task, target)| {
+        let samples = target.len() / sample_len;
+        let is_shared = tasks::is_worth_sharing(self.work);
+        let together = self.samples_together(level, samples);
+        if together > 1 && source.samples(0..samples).is_some() {
+            return tasks::for_each_chunk(is_shared, target, together * sample_len, |task, target| {
+                let first = task * together;
+                let count = target.len() / sample_len;
+                let images = source.samples(first..first + count).expect("all samples lie in memory");
+                let source = Rows { data: images, image: 0..self.h.image, samples: count };
+                self.correlate(Part { level, packed, bias, activation, target }, source, 0);
+            });
+        }
+        let rows = self.task_rows(samples);
+        tasks::for_each_chunk(is_shared, target, sample_len, |n, target| {
+            tasks::for_each_chunk(is_shared, target, rows * row_len, |task, target| {
                 let part = Part { level, packed, bias, activation, target };
                 self.part(source, [n, task * rows], part);
             });
         });
+    }
+
+    /// Samples that are taken together, so that tiles lie across them: many where an image has so few outputs that no tile
+    /// along its rows or columns is wide.
+    fn samples_together(&self, level: Level, samples: usize) -> usize {
+        let across = |sweep: &AxisSweep| {
+            let inner = sweep.windows(0, 0..sweep.target, 0..sweep.image).interior();
+            inner.end.saturating_sub(inner.start)
+        };
+        let widest = across(&self.h).max(across(&self.w));
+        if self.is_narrow(level) || widest >= NARROW || widest >= samples {
+            return 1;
+        }
+        // Enough for two tiles across, and for some tasks.
+        samples.div_ceil(MANY_SAMPLES).next_multiple_of(TILE_SAMPLES).min(samples)
     }
 
     /// Target rows that all blocks of channels are computed for, before the next: with one tap, as many as read what the
@@ -187,7 +219,7 @@ impl Product {
             let (rows, row_len) = (self.portion_rows(), self.w.target * self.target_channels);
             for (i, target) in part.target.chunks_mut(rows * row_len).enumerate() {
                 let part = Part { target, ..part };
-                self.correlate(part, Rows { data: sample, image: 0..self.h.image }, first_row + i * rows);
+                self.correlate(part, Rows { data: sample, image: 0..self.h.image, samples: 1 }, first_row + i * rows);
             }
             return;
         }
@@ -198,7 +230,7 @@ impl Product {
         let inside = PaddedPart { image: shape, before: [0, 0], first_row: first_row_of_image, size };
         scratch::with(inside.len(), |copy| {
             source.copy(n, &inside, copy);
-            self.correlate(part, Rows { data: copy, image }, first_row);
+            self.correlate(part, Rows { data: copy, image, samples: 1 }, first_row);
         });
     }
 
@@ -206,7 +238,7 @@ impl Product {
     pub(crate) fn correlate(&self, part: Part<'_>, source: Rows<'_>, first_row: usize) {
         let (group_c, group_oc) = (self.channels / self.groups, self.target_channels / self.groups);
         let target_row = self.w.target * self.target_channels;
-        let rows = first_row..first_row + part.target.len() / target_row;
+        let rows = first_row..first_row + part.target.len() / source.samples / target_row;
         let mut packed = part.packed;
         for cell in self.cells() {
             let len = self.weights(&[], cell).packed_len(part.level.lanes());
@@ -221,6 +253,8 @@ impl Product {
                     self.w.windows(a_w, 0..self.w.target, 0..self.w.image),
                 ],
                 source: Source { data: source.data, cells, channels: group_c },
+                samples: source.samples,
+                sample_len: [source.data.len(), part.target.len()].map(|len| len / source.samples),
                 weight: if is_narrow { &weight[..self.weights(&[], cell).len()] } else { weight },
                 bias: part.bias.map(|bias| &bias[group * group_oc..][..group_oc]),
                 activation: part.activation,
@@ -241,15 +275,17 @@ impl Product {
     }
 }
 
-/// Some rows of an image that is read.
+/// Some rows of an image that is read, or all of some images.
 #[derive(Clone)]
 pub(crate) struct Rows<'a> {
     pub(crate) data: &'a [f32],
     /// Which rows these are.
     pub(crate) image: Range<usize>,
+    /// Of how many samples, one after the other.
+    pub(crate) samples: usize,
 }
 
-/// Some rows of the target of one sample.
+/// Some rows of the target of one sample, or all of some samples.
 pub(crate) struct Part<'a> {
     pub(crate) level: Level,
     /// From [`Product::pack`].

@@ -21,7 +21,6 @@
 
 mod columns;
 
-use rayon::prelude::*;
 use stampnet_gemm::{Matrix, MatrixMut, gemm, gemm_parallel};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
@@ -31,11 +30,15 @@ use crate::bands::Bands;
 use crate::direct::Direct;
 use crate::epilogue::Epilogue;
 use crate::parts::Parts;
+use crate::tasks;
 use crate::{Declined, Forward, GradInput, GradWeight, Pass, scratch};
 use columns::{Gather, Scatter, Windows};
 
 /// Floats of columns in one block: a quarter of a common L2, which also holds the packed weight.
 const BLOCK_FLOATS: usize = 1 << 16;
+
+/// Multiply-adds of one part of a gradient of the weight, at least.
+const MIN_PART: usize = 1 << 18;
 
 pub(crate) struct Im2col;
 
@@ -64,7 +67,7 @@ impl Algorithm for Im2col {
         }
         let Forward { input, weight, bias, activation, output } = arguments;
         let (block, depth) = (block_pixels(g), depth(g));
-        output.par_chunks_mut(block * g.oc()).enumerate().for_each(|(task, output)| {
+        tasks::for_each_chunk(tasks::is_worth_sharing(g.flops()), output, block * g.oc(), |task, output| {
             let count = output.len() / g.oc();
             scratch::with(count * depth, |columns| {
                 for group in 0..g.groups() {
@@ -148,7 +151,8 @@ fn block_pixels(g: &ConvGeometry) -> usize {
 
 fn parts(g: &ConvGeometry) -> Parts {
     let pixels = g.n() * g.h().output() * g.w().output();
-    Parts::new(pixels, block_pixels(g), g.weight_len())
+    let worth = MIN_PART / (depth(g) * g.oc());
+    Parts::new(pixels, block_pixels(g).max(worth), g.weight_len())
 }
 
 /// The weight of a group: a row for each tap and input channel, a column for each filter.

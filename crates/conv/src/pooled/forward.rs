@@ -62,7 +62,7 @@ impl Task<'_> {
             let parts = output.chunks_mut(rows * row_len).zip(winners.chunks_mut(rows * row_len));
             for (i, (output, winners)) in parts.enumerate() {
                 let target = &mut convolved[..2 * (output.len() / row_len) * conv_row];
-                let source = Rows { data: input, image: 0..g.h().input() };
+                let source = Rows { data: input, image: 0..g.h().input(), samples: 1 };
                 let (packed, bias) = (self.packed, self.bias);
                 let part = Part { level: self.level, packed, bias, activation: Activation::Linear, target };
                 self.product.correlate(part, source, 2 * (first + i * rows));

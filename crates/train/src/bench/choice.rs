@@ -16,7 +16,7 @@ pub(crate) struct Choice {
     pub(crate) picked: usize,
 }
 
-/// An algorithm, and the shortest time of a call in seconds, if it was measured.
+/// An algorithm, and the time of a call in seconds, if it was measured.
 pub(crate) struct Timed {
     pub(crate) candidate: Candidate,
     pub(crate) seconds: Option<f64>,

@@ -7,7 +7,7 @@ use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Purpose, RandomStream};
 
-use super::timing::median_seconds;
+use super::timing::{median, median_seconds};
 
 /// The name of the algorithm that is there to be right.
 pub(crate) const REFERENCE: &str = "reference";
@@ -85,7 +85,7 @@ impl Problem {
         median_seconds(budget, || self.call(&mut plan)).map(Outcome::Timed)
     }
 
-    /// The shortest time of a call of each of `plans` in seconds, in their order.
+    /// The time of a call of each of `plans` in seconds, in their order: the median of its turns.
     ///
     /// They take turns for about `budget`, five turns at least, so that whatever slows the machine down meets all of them.
     /// One that takes more than [`FAR_BEHIND`] times the shortest at its first call is not called again.
@@ -93,22 +93,22 @@ impl Problem {
     /// # Errors
     /// A plan refuses the arrays, which cannot be.
     pub(crate) fn race(&mut self, plans: &mut [ConvPlan], budget: Duration) -> Result<Vec<f64>, ConvError> {
-        let mut best = Vec::new();
+        let mut times = Vec::new();
         for plan in &mut *plans {
             self.call(plan)?;
-            best.push(self.turn(plan)?);
+            times.push(vec![self.turn(plan)?]);
         }
-        let shortest = best.iter().copied().fold(f64::INFINITY, f64::min);
-        let runs: Vec<bool> = best.iter().map(|&time| time <= FAR_BEHIND * shortest).collect();
+        let shortest = times.iter().map(|turns| turns[0]).fold(f64::INFINITY, f64::min);
+        let runs: Vec<bool> = times.iter().map(|turns| turns[0] <= FAR_BEHIND * shortest).collect();
         let begin = Instant::now();
         let mut turns = 0;
         while turns < MIN_TURNS || begin.elapsed() < budget {
             for (i, plan) in plans.iter_mut().enumerate().filter(|&(i, _)| runs[i]) {
-                best[i] = best[i].min(self.turn(plan)?);
+                times[i].push(self.turn(plan)?);
             }
             turns += 1;
         }
-        Ok(best)
+        Ok(times.iter_mut().map(|turns| median(turns)).collect())
     }
 
     /// The shortest time of a call, over as many as fill a turn and at least two: the first finds the caches as another

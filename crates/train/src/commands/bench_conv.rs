@@ -62,7 +62,7 @@ pub(crate) fn run(args: &BenchConvArgs) -> Result<(), CliError> {
     let level = Level::current();
     let plural = if threads == 1 { "" } else { "s" };
     if args.explain || args.rule.is_some() {
-        writeln!(console, "{threads} thread{plural}, SIMD level {level}, shortest times\n")?;
+        writeln!(console, "{threads} thread{plural}, SIMD level {level}, medians of turns\n")?;
         let mut bench = Bench { args, threads, peak: f64::NAN, console };
         return if args.explain {
             layers.iter().try_for_each(|layer| bench.explain(layer))

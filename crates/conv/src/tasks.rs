@@ -1,0 +1,44 @@
+//! Handing pieces of an array to threads, where that pays.
+
+use rayon::prelude::*;
+
+/// Operations below which the threads cost more than they bring: to wake one and to wait for it takes about as long.
+const SHARED_WORK: f64 = 1e6;
+
+/// Whether work of so many operations is worth sharing. It changes who computes, never what.
+pub(crate) fn is_worth_sharing(work: f64) -> bool {
+    work >= SHARED_WORK && rayon::current_num_threads() > 1
+}
+
+/// Calls `task` for every `len` elements of `items`, with their number: on the threads of the current pool if `is_shared`,
+/// else one after the other.
+pub(crate) fn for_each_chunk(is_shared: bool, items: &mut [f32], len: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
+    if is_shared {
+        items.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| task(i, chunk));
+    } else {
+        items.chunks_mut(len).enumerate().for_each(|(i, chunk)| task(i, chunk));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chunk_is_visited_once() {
+        for is_shared in [false, true] {
+            let mut items = [0.0; 10];
+            for_each_chunk(is_shared, &mut items, 4, |i, chunk| chunk.iter_mut().for_each(|x| *x += (i + 1) as f32));
+            assert_eq!(items, [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0]);
+        }
+    }
+
+    #[test]
+    fn little_work_is_not_shared() {
+        let shares = |threads, work| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
+            pool.install(|| is_worth_sharing(work))
+        };
+        assert!(!shares(2, 1e5) && shares(2, 1e7) && !shares(1, 1e12));
+    }
+}
