@@ -62,7 +62,6 @@ fn passed_over(name: &str, g: &ConvGeometry, pass: Pass, level: Level) -> Option
         Two::NAME if needs_more_products::<Two>(g, pass) => Some(MORE_PRODUCTS),
         Four::NAME if needs_more_products::<Four>(g, pass) => Some(MORE_PRODUCTS),
         "depthwise" => depthwise_is_slower(g, pass, level),
-        "direct" if pass == Pass::GradInput => direct_is_slower(g, level),
         _ => None,
     }
 }
@@ -103,21 +102,6 @@ fn depthwise_is_slower(g: &ConvGeometry, pass: Pass, level: Level) -> Option<&'s
     None
 }
 
-/// The gradient of an input of very few channels, where a vector holds them and little else.
-fn direct_is_slower(g: &ConvGeometry, level: Level) -> Option<&'static str> {
-    let taps = g.h().kernel() * g.w().kernel();
-    if g.groups() > 1 {
-        return None;
-    }
-    if g.c() == 1 && g.oc() < level.lanes() && taps >= 25 {
-        return Some("one channel to write leaves its vectors almost empty, for each of many taps");
-    }
-    if g.c() <= 8 && g.w().dilation() > 1 && g.w().kernel() > 1 {
-        return Some("so few channels to write, and columns apart, leave its vectors and runs half empty");
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use stampnet_geometry::ConvDescriptor;
@@ -136,8 +120,6 @@ mod tests {
             ("n2h8w13c2 oc320 k3x1 s1x1 d1x1 pvalid g2", Pass::Forward, "direct"),
             ("n64h91w53c4 oc4 k5x5 s2x2 d1x1 pvalid g4", Pass::GradInput, "direct"),
             ("n8h46w62c16 oc32 k3x1 s2x2 d1x1 psame g16", Pass::GradWeight, "direct"),
-            ("n4h16w15c1 oc3 k5x5 s1x1 d1x1 pvalid g1", Pass::GradInput, "im2col+gemm"),
-            ("n128h18w20c8 oc48 k3x3 s1x1 d3x3 pvalid g1", Pass::GradInput, "im2col+gemm"),
         ] {
             let geometry = layer.parse::<ConvDescriptor>().expect("a layer").geometry().expect("it fits");
             assert_eq!(ConvPlan::at_level(geometry, pass, level).algorithm(), picked, "{layer}, {pass}");

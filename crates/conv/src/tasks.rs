@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 /// Operations below which the threads cost more than they bring: to wake one and to wait for it takes about as long.
-const SHARED_WORK: f64 = 1e6;
+const SHARED_WORK: f64 = 3e6;
 
 /// Whether work of so many operations is worth sharing. It changes who computes, never what.
 pub(crate) fn is_worth_sharing(work: f64) -> bool {
@@ -39,6 +39,6 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
             pool.install(|| is_worth_sharing(work))
         };
-        assert!(!shares(2, 1e5) && shares(2, 1e7) && !shares(1, 1e12));
+        assert!(!shares(2, 1e6) && shares(2, 1e7) && !shares(1, 1e12));
     }
 }

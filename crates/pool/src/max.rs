@@ -144,12 +144,19 @@ struct Maximum<'a, const ARGMAX: bool> {
     argmax: &'a mut [u32],
 }
 
+/// Maxima of a window and their positions, right if no cell is a NaN, and the sums of the cells, which tell.
+struct Largest<S: Simd, const B: usize> {
+    maxima: [S::F32; B],
+    positions: [S::U32; B],
+    sums: [S::F32; B],
+}
+
 impl<S: Simd, const ARGMAX: bool> Reduce<S> for Maximum<'_, ARGMAX> {
     #[inline(always)]
     fn reduce<const B: usize>(&mut self, lanes: Lanes<S>, window: Window) {
         // NaNs are rare, and comparisons that mind them cost twice as much. The sum of numbers is none, but for infinities.
         let simd = lanes.simd();
-        let (maxima, positions, sums) = self.largest::<S, B>(lanes, window);
+        let Largest { maxima, positions, sums } = self.largest::<S, B>(lanes, window);
         let mut sum = sums[0];
         for &other in &sums[1..] {
             sum = simd.add(sum, other);
@@ -163,13 +170,9 @@ impl<S: Simd, const ARGMAX: bool> Reduce<S> for Maximum<'_, ARGMAX> {
 }
 
 impl<const ARGMAX: bool> Maximum<'_, ARGMAX> {
-    /// Maxima and their positions if no cell is a NaN, and the sums of the cells.
+    /// Takes the maxima as if no cell were a NaN.
     #[inline(always)]
-    fn largest<S: Simd, const B: usize>(
-        &self,
-        lanes: Lanes<S>,
-        window: Window,
-    ) -> ([S::F32; B], [S::U32; B], [S::F32; B]) {
+    fn largest<S: Simd, const B: usize>(&self, lanes: Lanes<S>, window: Window) -> Largest<S, B> {
         let simd = lanes.simd();
         // SAFETY: the cells of a window lie inside the input.
         let mut maxima = unsafe { lanes.load_block::<B>(self.input, window.cell(0, 0)) };
@@ -188,7 +191,7 @@ impl<const ARGMAX: bool> Maximum<'_, ARGMAX> {
                 }
             }
         }
-        (maxima, positions, sums)
+        Largest { maxima, positions, sums }
     }
 
     /// Writes the maxima of a window with cells of any kind.

@@ -101,8 +101,8 @@ impl<'a, S: Simd, F: Share<S>, const K: usize, const ROWS: usize, const B: usize
             for r in 0..ROWS {
                 for b in 0..B {
                     let grad = from.grad(lanes, outputs[r] + b * S::LANES, scales[r]);
-                    for q in 0..K {
-                        sums[q][b] = simd.add(sums[q][b], F::share(simd, grad, taps[r][q]));
+                    for (sum, &tap) in sums.iter_mut().zip(&taps[r]) {
+                        sum[b] = simd.add(sum[b], F::share(simd, grad, tap));
                     }
                 }
                 outputs[r] += c;
