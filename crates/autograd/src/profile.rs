@@ -159,7 +159,7 @@ mod tests {
         let entry = of("layer").next().expect("the first one");
         assert_eq!((entry.op, entry.is_product, entry.operations), ("dense", true, 60.0));
         assert_eq!(entry.bytes, 4.0 * (6 + 15 + 10) as f64);
-        let bias = of("layer").last().expect("the last one");
+        let bias = of("layer").next_back().expect("the last one");
         assert_eq!((bias.operations, bias.bytes), (0.0, 80.0));
         Ok(())
     }
