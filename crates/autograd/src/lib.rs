@@ -76,7 +76,9 @@ mod tape;
 pub use error::AutogradError;
 pub use gradcheck::{GradientMismatch, check_gradients};
 pub use op::{InputGrads, Inputs, Op, Saved, Step};
-pub use ops::{BatchNorm, Contrast, DepthWindows, Erase, Fill, Interpolation, Margins, ReluOptions, Targets, Warp};
+pub use ops::{
+    BatchNorm, Contrast, DepthWindows, Erase, Fill, Interpolation, Margins, ReluOptions, Resampling, Targets, Warp,
+};
 pub use precision::{Precision, UnknownPrecision};
 pub use profile::{ProfileEntry, Work};
 pub use tape::{Mode, Tape, Var};

@@ -1,6 +1,6 @@
 //! What every refusal says.
 
-use stampnet_autograd::{AutogradError, BatchNorm, DepthWindows, Interpolation, Margins, Mode, Tape, Targets, Var};
+use stampnet_autograd::{AutogradError, BatchNorm, DepthWindows, Margins, Mode, Resampling, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_tensor::{Shape, Tensor};
@@ -90,7 +90,7 @@ const OPERATIONS: &[(&str, Refused)] = &[
     }),
     ("the factor of upsampling must be at least 1; received 0", |case| {
         let x = case.var(&[1, 3, 4, 2]);
-        case.tape.upsample2d(x, (0, 1).into(), Interpolation::Nearest)
+        case.tape.upsample2d(x, (0, 1).into(), Resampling::Nearest)
     }),
     ("normalize_rows: an average needs at least one element; received the shape (2, 0)", |case| {
         let x = case.var(&[2, 0]);

@@ -4,7 +4,7 @@ mod common;
 
 use common::{random, run};
 use proptest::prelude::*;
-use stampnet_autograd::{AutogradError, Interpolation, Margins, Tape, Var, check_gradients};
+use stampnet_autograd::{AutogradError, Margins, Resampling, Tape, Var, check_gradients};
 use stampnet_geometry::Size;
 use stampnet_tensor::Tensor;
 
@@ -26,9 +26,9 @@ fn margins_by_hand() {
 #[test]
 fn larger_images_by_hand() {
     let image = || tensor(&[1, 2, 1, 1], &[0.0, 4.0]);
-    let nearest = run(&[image()], |tape, v| tape.upsample2d(v[0], (2, 1).into(), Interpolation::Nearest));
+    let nearest = run(&[image()], |tape, v| tape.upsample2d(v[0], (2, 1).into(), Resampling::Nearest));
     assert_eq!(nearest.value, [0.0, 0.0, 4.0, 4.0]);
-    let linear = run(&[image()], |tape, v| tape.upsample2d(v[0], (2, 1).into(), Interpolation::Bilinear));
+    let linear = run(&[image()], |tape, v| tape.upsample2d(v[0], (2, 1).into(), Resampling::Bilinear));
     assert_eq!(linear.value, [0.0, 1.0, 3.0, 4.0]);
 }
 
@@ -70,15 +70,18 @@ proptest! {
         let [top, bottom, left, right] = margins;
         let margins = Margins { top, bottom, left, right };
         let size = Size { h: 1 + bottom, w: 1 + right };
-        let checks: [(&str, &Record<'_>); 6] = [
+        let checks: [(&str, &Record<'_>); 9] = [
             ("zero_pad2d", &|tape, x| tape.zero_pad2d(x, margins)),
             ("crop2d", &|tape, x| {
                 let larger = tape.zero_pad2d(x, Margins { top: 2, bottom: 2, left: 2, right: 2 })?;
                 let inner = tape.mul(larger, larger)?;
                 tape.crop2d(inner, margins)
             }),
-            ("nearest", &|tape, x| tape.upsample2d(x, size, Interpolation::Nearest)),
-            ("bilinear", &|tape, x| tape.upsample2d(x, size, Interpolation::Bilinear)),
+            ("nearest", &|tape, x| tape.upsample2d(x, size, Resampling::Nearest)),
+            ("bilinear", &|tape, x| tape.upsample2d(x, size, Resampling::Bilinear)),
+            ("bicubic", &|tape, x| tape.upsample2d(x, size, Resampling::Bicubic)),
+            ("lanczos3", &|tape, x| tape.upsample2d(x, size, Resampling::Lanczos3)),
+            ("lanczos5", &|tape, x| tape.upsample2d(x, size, Resampling::Lanczos5)),
             ("adaptive_avg_pool2d", &|tape, x| tape.adaptive_avg_pool2d(x, size)),
             ("adaptive_max_pool2d", &|tape, x| tape.adaptive_max_pool2d(x, size)),
         ];

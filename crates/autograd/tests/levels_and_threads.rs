@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Results, batch_norm, labels, random, run};
-use stampnet_autograd::{AutogradError, DepthWindows, Interpolation, Margins, ReluOptions, Tape, Targets, Var};
+use stampnet_autograd::{AutogradError, DepthWindows, Margins, ReluOptions, Resampling, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
 use stampnet_simd::Level;
@@ -63,7 +63,7 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Build)> {
         ("maximum", vec![x(), random(&DIMS, 2)], |t, v| t.maximum(v[0], v[1])),
         ("zero_pad2d", vec![x()], |t, v| t.zero_pad2d(v[0], Margins { top: 1, bottom: 2, left: 3, right: 4 })),
         ("crop2d", vec![x()], |t, v| t.crop2d(v[0], Margins { top: 1, bottom: 2, left: 3, right: 4 })),
-        ("upsample2d", vec![x()], |t, v| t.upsample2d(v[0], (2, 3).into(), Interpolation::Bilinear)),
+        ("upsample2d", vec![x()], |t, v| t.upsample2d(v[0], (2, 3).into(), Resampling::Bilinear)),
         ("adaptive_avg_pool2d", vec![x()], |t, v| t.adaptive_avg_pool2d(v[0], (50, 30).into())),
         ("adaptive_max_pool2d", vec![x()], |t, v| t.adaptive_max_pool2d(v[0], (50, 30).into())),
         ("affine", vec![x()], |t, v| t.affine(v[0], 3.0, 1.0)),

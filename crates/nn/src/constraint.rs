@@ -194,6 +194,7 @@ impl Groups {
 impl ConfigValue for Constraint {
     const EXPECTED: &'static str = "null or a constraint with valid arguments: 'max_norm', 'non_neg', 'unit_norm' or \
         'min_max_norm', as a name or as an object";
+    const ARGUMENTS: &'static [&'static str] = &["max_value", "min_value", "rate", "axis"];
 
     fn read(value: &Value) -> Option<Self> {
         let name = value.as_str().or_else(|| value.get("class_name")?.as_str())?;

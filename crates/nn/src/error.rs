@@ -105,9 +105,11 @@ pub enum LayerError {
         /// What was asked for.
         received: Padding,
     },
-    /// Statistics for another number of features.
-    #[error("mean and variance must be one number, or one for each of {features} features; received {received}")]
-    Statistics {
+    /// Numbers for another number of features.
+    #[error("{argument} must be one number, or one for each of {features} features; received {received}")]
+    Numbers {
+        /// The argument.
+        argument: &'static str,
         /// The features of a sample.
         features: usize,
         /// The numbers.
@@ -328,5 +330,16 @@ pub enum NnError {
 impl NnError {
     pub(crate) fn layer(layer: String, inputs: &[Shape], source: LayerError) -> Self {
         Self::Layer { layer, inputs: inputs.to_vec(), source: source.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_without_gradients_is_named() {
+        let error = NnError::Backward { source: stampnet_autograd::AutogradError::Inference };
+        assert!(error.to_string().starts_with("the gradients cannot be computed: "), "{error}");
     }
 }

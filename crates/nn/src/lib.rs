@@ -2,7 +2,8 @@
 //!
 //! A [`Sequential`] describes a model; [`Sequential::build`] makes a [`Model`] of it, with weights. A model is compiled with an
 //! optimizer and a loss, trained with [`Model::fit`], and asked with [`Model::predict`]. Names, defaults and shapes are those
-//! of [Keras](https://keras.io/api/); images are `[n, h, w, c]`.
+//! of [Keras](https://keras.io/api/); images are `[n, h, w, c]`. The page `docs/from-keras.md` of the repository puts what people
+//! write in Keras beside what they write here, and says where the two differ.
 //!
 //! ```
 //! use stampnet_data::TensorSet;
@@ -26,6 +27,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
+
+/// Runs the page's Rust texts.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/from-keras.md")]
+struct FromKeras;
 
 mod activation;
 mod callback;
@@ -56,7 +62,7 @@ pub use callback::{
     BatchLog, CSVLogger, Callback, Control, EarlyStopping, EpochLog, LearningRateScheduler, ModelCheckpoint,
     MonitorMode, ProgbarLogger, ReduceLROnPlateau, SwapEMAWeights, TerminateOnNaN, TrainLog, Verbose,
 };
-pub use config::{Config, ConfigError, ConfigValue};
+pub use config::{Config, ConfigError, ConfigValue, suggestion};
 pub use constraint::Constraint;
 pub use data_format::{DataFormat, ParseDataFormatError};
 pub use error::{BatchShape, LayerError, NnError};

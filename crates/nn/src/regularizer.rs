@@ -100,6 +100,7 @@ const DEFAULT: f64 = 0.01;
 impl ConfigValue for Regularizer {
     const EXPECTED: &'static str =
         "null or a regularizer with valid arguments: 'l1', 'l2' or 'l1_l2', as a name or as an object";
+    const ARGUMENTS: &'static [&'static str] = &["l1", "l2"];
 
     fn read(value: &Value) -> Option<Self> {
         let name = value.as_str().or_else(|| value.get("class_name")?.as_str())?;

@@ -42,7 +42,7 @@ struct Counts {
 }
 
 impl Callback for Counts {
-    fn on_batch_end(&mut self, _: &BatchLog) -> Control {
+    fn on_batch_end(&mut self, _: &BatchLog<'_>) -> Control {
         self.after[self.batches] = ALLOCATIONS.load(Ordering::Relaxed);
         self.batches += 1;
         Control::Continue

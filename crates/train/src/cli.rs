@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use stampnet_conv::Pass;
 use stampnet_geometry::ConvDescriptor;
@@ -75,7 +75,7 @@ pub(crate) struct DataArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ThreadArgs {
     /// Threads to compute with [default: the physical cores]
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
 }
 
@@ -112,10 +112,10 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) model: Option<String>,
     /// Passes over the training set, at most [default: 10]
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) epochs: Option<usize>,
     /// Images per step [default: 32]
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) batch: Option<usize>,
     /// Learning rate, constant; that of Adam if no settings name another optimizer [default: 0.001]
     #[arg(long, value_name = "RATE", value_parser = learning_rate, allow_negative_numbers = true)]
@@ -139,7 +139,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Stop after this many epochs without a better validation loss [default: 2]
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) patience: Option<usize>,
     /// Train all epochs and keep the last weights
     #[arg(long, conflicts_with = "patience")]
@@ -162,7 +162,7 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Images per step
-    #[arg(long, value_name = "N", default_value = "128", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) batch: usize,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
@@ -197,7 +197,7 @@ pub(crate) struct PredictArgs {
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<PathBuf>,
     /// Classes to list, likeliest first
-    #[arg(long, value_name = "N", default_value = "3", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) top: usize,
     /// Whether to invert pictures
     #[arg(long, value_enum, default_value = "auto")]
@@ -268,7 +268,7 @@ pub(crate) struct BenchConvArgs {
     #[arg(long, value_name = "NAME", value_parser = algorithm_names())]
     pub(crate) algorithm: Option<String>,
     /// Batch size, instead of each shape's own
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) batch: Option<usize>,
     /// One shape as a line of text, instead of the list
     #[arg(long, value_name = "TEXT", conflicts_with = "only")]
@@ -308,7 +308,7 @@ pub(crate) struct BenchPoolArgs {
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) only: String,
     /// Batch size, instead of each shape's own
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) batch: Option<usize>,
     /// Time to spend on each measurement
     #[arg(long, value_name = "S", default_value = "0.1", value_parser = seconds, allow_negative_numbers = true)]
@@ -334,10 +334,10 @@ pub(crate) struct BenchStepArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = "cnn")]
     pub(crate) model: String,
     /// Images per step
-    #[arg(long, value_name = "N", default_value = "128", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) batch: usize,
     /// Steps per repeat; the median of the repeats is reported
-    #[arg(long, value_name = "N", default_value = "50", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) steps: usize,
     /// Precision of the values between layers: float32 or mixed_bfloat16 [default: what the network says, float32 for the
     /// built-in ones]
@@ -371,10 +371,10 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = "cnn")]
     pub(crate) model: String,
     /// Images per step
-    #[arg(long, value_name = "N", default_value = "128", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) batch: usize,
     /// Steps to time, after as many to warm up
-    #[arg(long, value_name = "N", default_value = "100", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) steps: usize,
     #[command(flatten)]
     pub(crate) threads: ThreadArgs,
@@ -389,8 +389,19 @@ pub(crate) struct ProfileArgs {
 }
 
 /// Whole numbers from 1.
-fn positive() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=u64::from(u32::MAX))
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse::<u32>() {
+        Ok(number) if number > 0 => Ok(number as usize),
+        _ => Err(format!("give a whole number from 1 to {}", u32::MAX)),
+    }
+}
+
+/// As many threads as a machine may have.
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if (1..=1024).contains(&number) => Ok(number),
+        _ => Err("give a number of threads from 1 to 1024".into()),
+    }
 }
 
 fn learning_rate(text: &str) -> Result<f64, String> {

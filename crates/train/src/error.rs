@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use stampnet_conv::ConvError;
 use stampnet_data::DataError;
 use stampnet_geometry::GeometryError;
-use stampnet_nn::{BatchShape, ConfigError, NnError};
+use stampnet_nn::{BatchShape, ConfigError, NnError, suggestion};
 use stampnet_pool::PoolError;
 use stampnet_simd::SimdError;
 use stampnet_tensor::{Shape, TensorError};
 
 use crate::network::BUILT_IN;
 use crate::picture::PictureError;
+use crate::run_folder::MODEL_FILE;
 
 /// Why a command could not do its job. Each prints as one message that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +33,17 @@ pub(crate) enum CliError {
     Data(#[from] DataError),
     /// No such network.
     #[error(
-        "there is no network '{name}': it is neither built in ({}) nor a file that is there",
-        BUILT_IN.join(", ")
+        "there is no network '{name}': it is neither built in ({}) nor a file that is there{}",
+        BUILT_IN.join(", "),
+        suggestion(name, BUILT_IN.into_iter())
     )]
     NoNetwork { name: String },
+    /// No such model file or run folder.
+    #[error("there is no trained network '{}': give the folder of a run, or a model file", path.display())]
+    NoModel { path: PathBuf },
+    /// A folder that no run left.
+    #[error("the folder '{}' is not that of a run: it holds no {MODEL_FILE}", path.display())]
+    NoRun { path: PathBuf },
     /// A network file that cannot be read.
     #[error("cannot read the network '{}': {source}", path.display())]
     ReadNetwork { path: PathBuf, source: io::Error },
@@ -118,4 +126,20 @@ impl CliError {
 fn list(folders: &[PathBuf]) -> String {
     let quoted: Vec<String> = folders.iter().map(|folder| format!("'{}'", folder.display())).collect();
     quoted.join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_is_said() {
+        // A pool for all is there once.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
+        let source = rayon::ThreadPoolBuilder::new().num_threads(1).build_global().unwrap_err();
+        let text = CliError::Threads { threads: 3, source }.to_string();
+        assert!(text.starts_with("cannot start 3 threads: "), "{text}");
+        let text = CliError::Interrupt(ctrlc::Error::MultipleHandlers).to_string();
+        assert!(text.starts_with("cannot listen for Ctrl-C: "), "{text}");
+    }
 }

@@ -102,9 +102,16 @@ pub(crate) fn build(name: &str, seed: u64) -> Result<Model, CliError> {
 /// A trained network, from a run folder or a model file, ready to be tested.
 ///
 /// # Errors
-/// The file cannot be read, or is no model file.
+/// There is no such file or folder, the folder holds no model, the file cannot be read, or it is no model file.
 pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
-    Ok(Model::load(model_file(path))?)
+    let file = model_file(path);
+    if path.is_dir() && !file.exists() {
+        return Err(CliError::NoRun { path: path.to_owned() });
+    }
+    if !path.exists() {
+        return Err(CliError::NoModel { path: path.to_owned() });
+    }
+    Ok(Model::load(file)?)
 }
 
 /// Whatever `name` names: a built-in network, a JSON file, a run folder or a model file.

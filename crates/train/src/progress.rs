@@ -37,7 +37,7 @@ impl EpochBar {
     }
 
     /// Shows how things stand after a batch.
-    pub(crate) fn update(&mut self, log: &BatchLog) {
+    pub(crate) fn update(&mut self, log: &BatchLog<'_>) {
         let is_last = log.batch + 1 == log.batches;
         if !is_last && self.refreshed.elapsed() < REFRESH {
             return;
@@ -96,8 +96,8 @@ mod tests {
         let log =
             TrainLog { initial_epoch: 0, epochs: 3, batches: 2, batch_size: 8, samples: 12, validation_samples: 3 };
         let mut bar = EpochBar::new(&log, 1);
-        let batch =
-            BatchLog { epoch: 1, epochs: 3, batch: 1, batches: 2, loss: 0.25, accuracy: Some(0.5), samples: 12 };
+        let (loss, accuracy) = (0.25, Some(0.5));
+        let batch = BatchLog { epoch: 1, epochs: 3, batch: 1, batches: 2, loss, accuracy, metrics: &[], samples: 12 };
         bar.update(&batch);
         assert_eq!(bar.bar.position(), 12);
         assert!(bar.bar.message().starts_with("loss 0.2500  accuracy 50.0 %  "), "{}", bar.bar.message());

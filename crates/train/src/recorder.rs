@@ -130,7 +130,7 @@ impl Callback for Recorder<'_> {
         Ok(())
     }
 
-    fn on_batch_end(&mut self, log: &BatchLog) -> Control {
+    fn on_batch_end(&mut self, log: &BatchLog<'_>) -> Control {
         if let (None, Some(train_log)) = (&self.bar, &self.train_log) {
             self.bar = Some(EpochBar::new(train_log, log.epoch));
         }

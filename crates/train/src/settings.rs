@@ -301,6 +301,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_documentation_can_be_trained() {
+        let page = include_str!("../../../docs/settings.md");
+        let example = page.split("```").find_map(|part| part.strip_prefix("json\n")).unwrap();
+        let settings = settings(&serde_json::from_str(example).unwrap(), &[]).unwrap();
+        let mut model = settings.model.build(settings.seed).unwrap();
+        model.compile(settings.optimizer(4_690).unwrap(), settings.loss().unwrap()).unwrap();
+        assert_eq!(settings.optimizer_in_words(), "SGD, learning rate by OneCycle");
+    }
+
+    #[test]
     fn options_come_before_the_file() {
         let file = json!({"model": "dense", "optimizer": "adamw", "epochs": 3, "patience": 4, "data": "set"});
         let got = settings(&file, &["--epochs", "5", "--lr", "0.5", "--batch", "7", "--seed", "9"]).unwrap();

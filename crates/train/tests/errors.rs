@@ -107,7 +107,13 @@ fn bad_networks_are_refused_by_file_and_layer() {
             network(7).into_bytes(),
             &["network.json", "conv2d (Conv2D)", "7", "6"],
         ),
-        network_file("no JSON", b"{".to_vec(), &["network.json", "JSON"]),
+        network_file("no JSON", b"{".to_vec(), &["cannot make the network of 'network.json': ", "JSON"]),
+        network_file("empty file", Vec::new(), &["cannot make the network of 'network.json': ", "JSON"]),
+        network_file(
+            "misspelt argument",
+            network(3).replace("\"activation\"", "\"actiavtion\"").into_bytes(),
+            &["conv2d (Conv2D) has no argument 'actiavtion'; did you mean 'activation'?"],
+        ),
         network_file(
             "unknown layer",
             network(3).replace("\"Flatten\"", "\"Flaten\"").into_bytes(),
@@ -124,7 +130,10 @@ fn bad_networks_are_refused_by_file_and_layer() {
             file: None,
             arguments: "train --data data --model lenet --out run",
             code: 1,
-            says: &["'lenet'", "dense, cnn, cnn-average, vgg, resnet, mobilenet"],
+            says: &[
+                "there is no network 'lenet'",
+                "it is neither built in (dense, cnn, cnn-average, vgg, resnet, mobilenet)",
+            ],
         },
         Case {
             name: "unreadable model file",
@@ -133,8 +142,37 @@ fn bad_networks_are_refused_by_file_and_layer() {
             code: 1,
             says: &["broken.safetensors"],
         },
-        bad_call("no model file", "evaluate nothing.safetensors --data data", 1, &["nothing.safetensors"]),
-        bad_call("a folder without a model", "summary data", 1, &["model.safetensors"]),
+        bad_call(
+            "a folder as a network",
+            "train --data data --model data --out run",
+            1,
+            &["cannot read the network 'data'"],
+        ),
+        bad_call(
+            "a network with a typing error",
+            "train --data data --model CNN --out run",
+            1,
+            &["nor a file that is there; did you mean 'cnn'?"],
+        ),
+        bad_call(
+            "no model file",
+            "evaluate nothing.safetensors --data data",
+            1,
+            &["there is no trained network 'nothing.safetensors': give the folder of a run, or a model file"],
+        ),
+        bad_call(
+            "a folder without a model",
+            "summary data",
+            1,
+            &["the folder 'data' is not that of a run: it holds no model.safetensors"],
+        ),
+        Case {
+            name: "empty model file",
+            file: Some(("empty.safetensors", Vec::new())),
+            arguments: "predict empty.safetensors picture.png",
+            code: 1,
+            says: &["'empty.safetensors' is not a usable model file"],
+        },
     ]);
 }
 
@@ -188,7 +226,7 @@ fn bad_folders_are_refused_before_any_work() {
             "run folder in use",
             "train --data data --model network.json --out data",
             1,
-            &["'data' is not empty", "--out"],
+            &["the run folder must be new or empty, so that no earlier run is lost; 'data' is not empty", "--out"],
         ),
     ]);
 }
@@ -198,13 +236,27 @@ fn wrong_usage_ends_with_code_2() {
     check(vec![
         bad_call("batch 0", "train --batch 0", 2, &["--batch", "'0'"]),
         bad_call("epochs 0", "train --epochs 0", 2, &["--epochs"]),
+        bad_call("epochs in words", "train --epochs ten", 2, &["'ten'", "give a whole number from 1"]),
+        bad_call("negative epochs", "train --epochs -3", 2, &["'-3'", "give a whole number from 1"]),
+        bad_call("half a batch", "evaluate run --batch 1.5", 2, &["'1.5'", "give a whole number from 1"]),
         bad_call("threads 0", "bench step --threads 0", 2, &["--threads"]),
+        bad_call("too many threads", "train --threads 100000", 2, &["give a number of threads from 1 to 1024"]),
         bad_call("learning rate", "train --lr -1", 2, &["--lr"]),
         bad_call("unknown command", "trian", 2, &["trian", "train"]),
         bad_call("unknown option", "train --epoch 3", 2, &["--epoch", "--epochs"]),
         bad_call("no images", "predict run", 2, &["IMAGE"]),
+        bad_call("no such shape", "bench conv --only nothing", 1, &["no shape of the list has 'nothing' in its name"]),
         bad_call("unknown pass", "bench conv --pass backward", 2, &["forward"]),
     ]);
+}
+
+/// The beginning of a PNG file with a picture of `side` by `side` gray pixels.
+fn png_header(side: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side, side);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap();
+    bytes
 }
 
 #[test]
@@ -212,10 +264,12 @@ fn bad_pictures_are_refused_by_name() {
     let place = Place::new();
     place.train().succeeded();
     place.write("text.png", b"not a picture");
+    place.write("huge.png", &png_header(70_000));
     for (arguments, says) in [
-        ("predict run text.png", ["text.png", "PNG"]),
-        ("predict run none.png", ["none.png", "cannot read"]),
-        ("predict run run", ["run", "cannot read"]),
+        ("predict run text.png", ["images must be PNG files; 'text.png' is not one that can be read: ", ""]),
+        ("predict run huge.png", ["images may have at most 268435456 pixels; 'huge.png' has 70000 x 70000", ""]),
+        ("predict run none.png", ["cannot read the image 'none.png'", ""]),
+        ("predict run run", ["cannot read the image 'run'", ""]),
     ] {
         let run = place.run(arguments);
         assert_eq!(run.code, Some(1), "{arguments}");
@@ -239,4 +293,15 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(run.err.contains("learning rate") && run.err.contains("epoch"), "{}", run.err);
     assert!(place.list("run").iter().all(|name| !name.contains("tmp")));
+}
+
+/// The device that is always full.
+#[cfg(target_os = "linux")]
+#[test]
+fn results_that_cannot_be_printed_are_an_error() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Place::new().command("summary").stdout(full).output().unwrap();
+    let run = common::Run::from(output);
+    assert_eq!(run.code, Some(1));
+    assert!(run.err.starts_with("error: cannot print the results: "), "{}", run.err);
 }

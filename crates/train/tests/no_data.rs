@@ -13,7 +13,12 @@ fn without_any_data_the_message_says_where_was_looked() {
     let output = std::process::Command::new(&program).current_dir(place.path("data")).output().unwrap();
     let run = common::Run::from(output);
     assert_eq!(run.code, Some(1));
-    for text in ["'datasets/fashion-mnist'", &format!("{}'", place.path("data").display()), "--data"] {
+    for text in [
+        "there is no data: no folder 'datasets/fashion-mnist' was found in ",
+        "or the folders above; name the folder of",
+        &format!("{}'", place.path("data").display()),
+        "--data",
+    ] {
         assert!(run.err.contains(text), "no {text}: {}", run.err);
     }
 }

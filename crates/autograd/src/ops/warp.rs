@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 use stampnet_tensor::{Purpose, RandomStream};
 
-use super::upsample::Interpolation;
 use crate::{AutogradError, InputGrads, Inputs, Mode, Op, Saved, Step, Tape, Var};
 
 /// The range of a random number.
@@ -40,6 +39,15 @@ impl Default for Warp {
             interpolation: Interpolation::Bilinear,
         }
     }
+}
+
+/// How the number between pixels is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// The nearest pixel; of two as near, the one farther from the first row and column.
+    Nearest,
+    /// Linear along both axes.
+    Bilinear,
 }
 
 /// What lies outside of an image.
@@ -115,10 +123,11 @@ struct WarpOp {
 /// Blocks of random words for each image.
 const BLOCKS: u64 = 2;
 
-/// Where each pixel of a moved image comes from: `matrix * (y, x) + offset`.
+/// Where each pixel of a moved image comes from: `matrix * (y, x) + offset`. In double precision and in Keras's order, so that a
+/// place halfway between two pixels is the same as there.
 struct Motion {
-    matrix: [[f32; 2]; 2],
-    offset: [f32; 2],
+    matrix: [[f64; 2]; 2],
+    offset: [f64; 2],
 }
 
 impl WarpOp {
@@ -129,20 +138,18 @@ impl WarpOp {
         // All numbers are drawn, wanted or not: each has its place in the stream.
         let mirrored: [bool; 2] = [0, 1].map(|i| (stream.next_u32() & 1 == 1) && self.warp.flip[i]);
         let mut draw = |(low, high): Range| stream.uniform_in(low, high);
-        let shift = [draw(self.warp.shift[0]), draw(self.warp.shift[1])];
-        let (sin, cos) = (draw(self.warp.turn) * std::f32::consts::TAU).sin_cos();
+        // Rounded to single precision: seven tenths of five pixels are three and a half.
+        let shift = [draw(self.warp.shift[0]) * self.h as f32, draw(self.warp.shift[1]) * self.w as f32];
+        let mut draw = |range| f64::from(draw(range));
+        let (sin, cos) = (draw(self.warp.turn) * 360.0).to_radians().sin_cos();
         let mut zoom = [1.0 + draw(self.warp.zoom[0]), 1.0 + draw(self.warp.zoom[1])];
         if self.warp.keeps_aspect {
             zoom[1] = zoom[0];
         }
         let [my, mx] = mirrored.map(|mirrored| if mirrored { -1.0 } else { 1.0 });
         let matrix = [[cos * zoom[0] * my, sin * zoom[1] * mx], [-sin * zoom[0] * my, cos * zoom[1] * mx]];
-        let size = [self.h as f32, self.w as f32];
-        let centre = size.map(|size| 0.5 * (size - 1.0));
-        let row = |i: usize| {
-            let moved = matrix[i][0] * centre[0] + matrix[i][1] * centre[1];
-            centre[i] - moved - shift[i] * size[i]
-        };
+        let centre = [self.h, self.w].map(|size| 0.5 * (size as f64 - 1.0));
+        let row = |i: usize| centre[i] - matrix[i][1] * centre[1] - matrix[i][0] * centre[0] - f64::from(shift[i]);
         Motion { matrix, offset: [row(0), row(1)] }
     }
 
@@ -156,14 +163,14 @@ impl WarpOp {
             Some((y * w + x) as usize)
         };
         for pixel in 0..self.h * self.w {
-            let (y, x) = ((pixel / self.w) as f32, (pixel % self.w) as f32);
+            let (y, x) = ((pixel / self.w) as f64, (pixel % self.w) as f64);
             let [y, x] = [0, 1].map(|i| matrix[i][0] * y + matrix[i][1] * x + offset[i]);
             if self.warp.interpolation == Interpolation::Nearest {
-                visit(pixel, place((y + 0.5).floor() as i64, (x + 0.5).floor() as i64), 1.0);
+                visit(pixel, place(y.round() as i64, x.round() as i64), 1.0);
                 continue;
             }
             let (top, left) = (y.floor(), x.floor());
-            let (down, right) = (y - top, x - left);
+            let (down, right) = ((y - top) as f32, (x - left) as f32);
             let (top, left) = (top as i64, left as i64);
             for (i, wy) in [(top, 1.0 - down), (top + 1, down)] {
                 for (j, wx) in [(left, 1.0 - right), (left + 1, right)] {

@@ -134,7 +134,7 @@ struct Steps {
 }
 
 impl Callback for Steps {
-    fn on_batch_end(&mut self, log: &BatchLog) -> Control {
+    fn on_batch_end(&mut self, log: &BatchLog<'_>) -> Control {
         // The log has the mean of the batches so far, which are of one size.
         let total = log.loss * (log.batch + 1) as f64;
         self.losses.push(total - self.total);

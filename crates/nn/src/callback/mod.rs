@@ -48,9 +48,9 @@ pub struct TrainLog {
     pub validation_samples: usize,
 }
 
-/// How training stands after a batch. Loss and accuracy are means over the epoch so far.
+/// How training stands after a batch. Loss, accuracy and all else are means over the epoch so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BatchLog {
+pub struct BatchLog<'a> {
     /// The epoch, counted from 0.
     pub epoch: usize,
     /// The epoch to train to.
@@ -63,8 +63,17 @@ pub struct BatchLog {
     pub loss: f64,
     /// The share of them that were classified right; `None` where the targets are no classes.
     pub accuracy: Option<f64>,
+    /// All else that is measured, by Keras's names: `recall`, and of several outputs `price_loss`, `price_recall`.
+    pub metrics: &'a [(String, f64)],
     /// Samples of this epoch so far.
     pub samples: usize,
+}
+
+impl BatchLog<'_> {
+    /// All quantities, in Keras's order: by name.
+    pub fn entries(&self) -> Vec<(String, f64)> {
+        in_order([("loss", Some(self.loss)), ("accuracy", self.accuracy)], self.metrics)
+    }
 }
 
 /// How training stands after an epoch.
@@ -102,12 +111,20 @@ impl EpochLog {
 
     /// All quantities that were recorded, in Keras's order: by name, those of the validation data after the others.
     pub fn entries(&self) -> Vec<(String, f64)> {
-        let named = ["loss", "accuracy", "val_loss", "val_accuracy"].into_iter();
-        let named = named.filter_map(|name| Some((name.to_owned(), self.get(name)?)));
-        let mut entries: Vec<_> = named.chain(self.metrics.iter().cloned()).collect();
-        entries.sort_by(|(a, _), (b, _)| (a.starts_with("val_"), a).cmp(&(b.starts_with("val_"), b)));
-        entries
+        let named = ["loss", "accuracy", "val_loss", "val_accuracy"].map(|name| (name, self.get(name)));
+        in_order(named, &self.metrics)
     }
+}
+
+/// What there is, by name, that of the validation data after the rest.
+fn in_order<'a>(
+    named: impl IntoIterator<Item = (&'a str, Option<f64>)>,
+    metrics: &[(String, f64)],
+) -> Vec<(String, f64)> {
+    let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let mut entries: Vec<_> = named.chain(metrics.iter().cloned()).collect();
+    entries.sort_by(|(a, _), (b, _)| (a.starts_with("val_"), a).cmp(&(b.starts_with("val_"), b)));
+    entries
 }
 
 /// Takes part in training: progress bars, early stopping, checkpoints. Every method does nothing unless it is written.
@@ -137,7 +154,7 @@ pub trait Callback {
     }
 
     /// After each batch. Runs between steps: it should be quick.
-    fn on_batch_end(&mut self, _log: &BatchLog) -> Control {
+    fn on_batch_end(&mut self, _log: &BatchLog<'_>) -> Control {
         Control::Continue
     }
 

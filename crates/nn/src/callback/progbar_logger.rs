@@ -98,7 +98,7 @@ impl<W: Write> Callback for ProgbarLogger<W> {
         Ok(())
     }
 
-    fn on_batch_end(&mut self, log: &BatchLog) -> Control {
+    fn on_batch_end(&mut self, log: &BatchLog<'_>) -> Control {
         let done = log.batch + 1;
         if done == 1 {
             self.after_first_batch = Some(Instant::now());
@@ -109,9 +109,8 @@ impl<W: Write> Callback for ProgbarLogger<W> {
             let per_batch = self.seconds_per_batch(done);
             let left = clock(per_batch * (log.batches - done) as f64);
             let mut figures = format!("\x1b[1m{left}\x1b[0m {}", each(per_batch));
-            let accuracy = log.accuracy.map(|accuracy| ("accuracy", accuracy));
-            for (name, value) in accuracy.into_iter().chain([("loss", log.loss)]) {
-                figures.push_str(&figure(name, value));
+            for (name, value) in log.entries() {
+                figures.push_str(&figure(&name, value));
             }
             let _ = self.draw(done, log.batches, &figures);
         }

@@ -9,6 +9,20 @@ impl ConfigValue for Initializer {
     const EXPECTED: &'static str = "an initializer with valid arguments, as a name or as an object: 'zeros', 'ones', 'constant', \
         'random_normal', 'random_uniform', 'truncated_normal', 'variance_scaling', 'glorot_uniform', 'glorot_normal', \
         'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal', 'orthogonal', 'identity' or 'dirac'";
+    const ARGUMENTS: &'static [&'static str] = &[
+        "seed",
+        "value",
+        "mean",
+        "stddev",
+        "minval",
+        "maxval",
+        "scale",
+        "mode",
+        "distribution",
+        "gain",
+        "input_axes",
+        "output_axes",
+    ];
 
     fn read(value: &Value) -> Option<Self> {
         let name = value.as_str().or_else(|| value.get("class_name")?.as_str())?;
@@ -57,6 +71,7 @@ pub(crate) struct Seeded {
 
 impl ConfigValue for Seeded {
     const EXPECTED: &'static str = Initializer::EXPECTED;
+    const ARGUMENTS: &'static [&'static str] = Initializer::ARGUMENTS;
 
     fn read(value: &Value) -> Option<Self> {
         let seed = value.get("config").and_then(|config| config.get("seed")).map_or(Some(None), ConfigValue::read)?;

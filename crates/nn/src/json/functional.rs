@@ -9,9 +9,9 @@ use stampnet_autograd::Precision;
 use stampnet_tensor::Shape;
 
 use super::layer::{self, write_input};
-use super::{PLACE, at, batch_shape, list_at, refused, sample_shape, text_at};
+use super::{OBJECT, PLACE, at, batch_shape, list_at, refused, sample_shape, text_at};
 use crate::Layer;
-use crate::config::{ConfigError, suggestion};
+use crate::config::{ConfigError, check_spelling, suggestion};
 use crate::handle::{Described, Named, label};
 use crate::model::{Draft, DraftNode, Form, Graph, GraphLayer, NodeSource, Source};
 
@@ -87,7 +87,9 @@ fn history(graph: &Graph, node: usize) -> Value {
 pub(super) fn read(config: &Value) -> Result<Draft, ConfigError> {
     let mut entries = Vec::new();
     for (i, entry) in list_at(config, "layers", PLACE)?.iter().enumerate() {
-        entries.push(Entry::read(entry, &format!("layer {i} of the model config"))?);
+        let place = format!("layer {i} of the model config");
+        check_spelling(entry, &OBJECT, &place)?;
+        entries.push(Entry::read(entry, &place)?);
     }
     let names: HashMap<&str, usize> = (0..).zip(&entries).map(|(i, entry)| (entry.name.as_str(), i)).collect();
     let links = Links { names, entries: &entries };

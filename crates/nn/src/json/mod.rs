@@ -10,7 +10,7 @@ mod sequential;
 pub use self::layer::{deserialize, serialize};
 use serde_json::Value;
 
-use crate::config::{ConfigError, shorten};
+use crate::config::{ConfigError, check_spelling, shorten};
 use crate::model::{Form, Graph};
 use crate::{Functional, Model, NnError, Sequential};
 
@@ -39,6 +39,7 @@ impl Sequential {
     /// meant.
     pub fn from_json(text: &str) -> Result<Self, NnError> {
         let value = parse(text)?;
+        check_spelling(&value, &OBJECT, PLACE)?;
         match class(&value)? {
             "Sequential" => Ok(sequential::read(&value)?),
             class => Err(ConfigError::Class { expected: "'Sequential'", class: class.to_owned() }.into()),
@@ -110,6 +111,7 @@ pub(crate) fn write(graph: &Graph) -> Value {
 
 /// Reads a model's description.
 pub(crate) fn read(value: &Value) -> Result<Graph, NnError> {
+    check_spelling(value, &OBJECT, PLACE)?;
     match class(value)? {
         "Sequential" => sequential::read(value)?.graph(),
         class => read_config(class, at(value, "config", PLACE)?),
@@ -118,6 +120,7 @@ pub(crate) fn read(value: &Value) -> Result<Graph, NnError> {
 
 /// Reads the config of a model of this class.
 fn read_config(class: &str, config: &Value) -> Result<Graph, NnError> {
+    check_spelling(config, &MODEL, PLACE)?;
     match class {
         "Sequential" => sequential::read_config(config, None)?.graph(),
         // Keras 2 called it Model at first.
@@ -157,12 +160,28 @@ fn sample_shape(config: &Value, keys: &[&str], place: &str) -> Result<Option<Vec
     sizes.map(Some).ok_or_else(|| refused(place, key, expected, shape))
 }
 
+/// What objects with a class have around their config.
+const OBJECT: [&str; 9] = [
+    "module",
+    "class_name",
+    "config",
+    "registered_name",
+    "build_config",
+    "compile_config",
+    "name",
+    "inbound_nodes",
+    "shared_object_id",
+];
+
+/// What the config of a model has beside what every layer has.
+const MODEL: [&str; 7] = ["name", "trainable", "dtype", "layers", "build_input_shape", "input_layers", "output_layers"];
+
 fn at<'a>(value: &'a Value, key: &str, place: &str) -> Result<&'a Value, ConfigError> {
-    value.get(key).ok_or_else(|| ConfigError::Missing {
-        place: place.to_owned(),
-        key: key.to_owned(),
-        hint: String::new(),
-    })
+    if let Some(value) = value.get(key) {
+        return Ok(value);
+    }
+    check_spelling(value, &[key], place)?;
+    Err(ConfigError::Missing { place: place.to_owned(), key: key.to_owned(), hint: String::new() })
 }
 
 fn text_at<'a>(value: &'a Value, key: &str, place: &str) -> Result<&'a str, ConfigError> {

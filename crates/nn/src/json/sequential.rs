@@ -4,9 +4,9 @@ use serde_json::Value;
 use stampnet_autograd::Precision;
 
 use super::layer::{self, common, write_input};
-use super::{PLACE, at, batch_shape, list_at, sample_shape, text_at};
+use super::{MODEL, OBJECT, PLACE, at, batch_shape, list_at, sample_shape, text_at};
 use crate::Sequential;
-use crate::config::{ConfigError, object};
+use crate::config::{ConfigError, check_spelling, object};
 use crate::handle::Named;
 use crate::sequential::INPUT;
 
@@ -31,7 +31,9 @@ pub(super) fn read(value: &Value) -> Result<Sequential, ConfigError> {
         Some(build) => sample_shape(build, &["input_shape"], PLACE)?,
         None => None,
     };
-    read_config(at(value, "config", PLACE)?, shape)
+    let config = at(value, "config", PLACE)?;
+    check_spelling(config, &MODEL, PLACE)?;
+    read_config(config, shape)
 }
 
 /// Reads the document's config; `fallback` is the input's shape if the config does not say it.
@@ -41,6 +43,7 @@ pub(super) fn read_config(config: &Value, fallback: Option<Vec<usize>>) -> Resul
     let mut layers = Vec::with_capacity(entries.len());
     for (i, entry) in entries.iter().enumerate() {
         let place = format!("layer {i} of the model config");
+        check_spelling(entry, &OBJECT, &place)?;
         let config = at(entry, "config", &place)?;
         if i == 0 {
             input = sample_shape(config, &["batch_shape", "batch_input_shape"], PLACE)?;

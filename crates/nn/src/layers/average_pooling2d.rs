@@ -10,6 +10,14 @@ use super::pool::{Average, Pool};
 /// `Same` gives `oh = height / stride`, rounded up; the odd cell of padding comes at the end. Padding does not
 /// count: the mean is taken over the cells inside the input.
 ///
+/// ```text
+/// height 5, pool 2, strides 2     Valid: oh 2       Same: oh 3
+///                               0 1 2 3 4         0 1 2 3 4 .
+///                              [i=0]             [i=0]
+///                                  [i=1]             [i=1]
+///                                                        [i=2]
+/// ```
+///
 /// Argument names and defaults are those of [Keras](https://keras.io/api/layers/pooling_layers/average_pooling2d/): strides equal
 /// the pool size.
 ///

@@ -15,6 +15,10 @@ use crate::{Built, Call, DataFormat, Layer, LayerError};
 /// `((top, bottom), (left, right))`; 0 by default in a config. As in
 /// [Keras](https://keras.io/api/layers/reshaping_layers/cropping2d/).
 ///
+/// ```text
+/// width 6, cropping (.., (2, 1))     0 1 2 3 4 5      ->      2 3 4
+/// ```
+///
 /// ```
 /// use stampnet_nn::Layer;
 /// use stampnet_nn::layers::Cropping2D;

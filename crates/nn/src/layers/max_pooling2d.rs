@@ -9,6 +9,14 @@ use super::pool::{Max, Pool};
 /// `Valid` pads nothing: `oh = (height - pool) / stride + 1`, rounded down, so that cells which fill no window are left out.
 /// `Same` gives `oh = height / stride`, rounded up; the odd cell of padding comes at the end. Padding never wins.
 ///
+/// ```text
+/// height 5, pool 2, strides 2     Valid: oh 2       Same: oh 3
+///                               0 1 2 3 4         0 1 2 3 4 .
+///                              [i=0]             [i=0]
+///                                  [i=1]             [i=1]
+///                                                        [i=2]
+/// ```
+///
 /// Argument names and defaults are those of [Keras](https://keras.io/api/layers/pooling_layers/max_pooling2d/): strides equal
 /// the pool size.
 ///

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use stampnet_autograd::{AutogradError, Tape, Var};
 use stampnet_tensor::{Shape, Tensor, View};
 
+use super::Numbers;
 use super::axes::{Axes, record_along_last};
 use crate::config::{Config, ConfigError, ConfigValue, entries};
 use crate::{Built, Call, Initializer, Layer, LayerError, WeightSpec};
@@ -31,7 +32,7 @@ use crate::{Built, Call, Initializer, Layer, LayerError, WeightSpec};
 pub struct Normalization {
     axis: Axes,
     invert: bool,
-    given: Option<(Statistic, Statistic)>,
+    given: Option<(Numbers, Numbers)>,
 }
 
 impl Default for Normalization {
@@ -58,8 +59,8 @@ impl Normalization {
 
     /// Gives mean and variance, one number or one for each feature.
     #[must_use]
-    pub fn statistics(mut self, mean: impl Into<Vec<f64>>, variance: impl Into<Vec<f64>>) -> Self {
-        self.given = Some((Statistic::Many(mean.into()), Statistic::Many(variance.into())));
+    pub fn statistics(mut self, mean: impl Into<Numbers>, variance: impl Into<Numbers>) -> Self {
+        self.given = Some((mean.into(), variance.into()));
         self
     }
 
@@ -153,8 +154,8 @@ impl Layer for Normalization {
             return Ok(Built { output: input, weights });
         };
         let features = dims.iter().product();
-        mean.spread(features)?;
-        if let Some(&received) = variance.spread(features)?.iter().find(|&&variance| variance < 0.0) {
+        mean.spread("mean", features)?;
+        if let Some(&received) = variance.spread("variance", features)?.iter().find(|&&variance| variance < 0.0) {
             let received = f64::from(received);
             return Err(LayerError::Range { argument: "variance", expected: "not negative", received });
         }
@@ -167,8 +168,8 @@ impl Layer for Normalization {
         let features = self.dims(sample)?.iter().product();
         let (mean, variance) = match &self.given {
             Some((mean, variance)) => {
-                let mean = tape.state(Tensor::from_vec([features], mean.spread(features)?)?);
-                (mean, tape.state(Tensor::from_vec([features], variance.spread(features)?)?))
+                let mean = tape.state(Tensor::from_vec([features], mean.spread("mean", features)?)?);
+                (mean, tape.state(Tensor::from_vec([features], variance.spread("variance", features)?)?))
             }
             None => (tape.reshape(call.weights[0], &[features])?, tape.reshape(call.weights[1], &[features])?),
         };
@@ -188,44 +189,5 @@ impl Normalization {
         let (factor, negative) = (tape.reciprocal(deviation)?, tape.scale(mean, -1.0)?);
         let centred = tape.scale_shift(rows, None, Some(negative))?;
         tape.scale_shift(centred, Some(factor), None)
-    }
-}
-
-/// A mean or a variance: one number, or one for each feature.
-#[derive(Clone, Debug, PartialEq)]
-enum Statistic {
-    One(f64),
-    Many(Vec<f64>),
-}
-
-impl Statistic {
-    /// One number for each of `features` features. A shorter list belongs to the last axes and is repeated.
-    fn spread(&self, features: usize) -> Result<Vec<f32>, LayerError> {
-        let numbers = match self {
-            Self::One(number) => std::slice::from_ref(number),
-            Self::Many(numbers) => numbers,
-        };
-        if numbers.is_empty() || !features.is_multiple_of(numbers.len()) {
-            return Err(LayerError::Statistics { features, received: numbers.len() });
-        }
-        Ok((0..features).map(|feature| numbers[feature % numbers.len()] as f32).collect())
-    }
-}
-
-impl ConfigValue for Statistic {
-    const EXPECTED: &'static str = "null, a number or a list of numbers";
-
-    fn read(value: &Value) -> Option<Self> {
-        match value.as_array() {
-            Some(numbers) => numbers.iter().map(Value::as_f64).collect::<Option<_>>().map(Self::Many),
-            None => value.as_f64().map(Self::One),
-        }
-    }
-
-    fn write(&self) -> Value {
-        match self {
-            Self::One(number) => (*number).into(),
-            Self::Many(numbers) => numbers.clone().into(),
-        }
     }
 }

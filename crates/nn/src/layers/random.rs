@@ -105,6 +105,25 @@ impl ConfigValue for FillMode {
     }
 }
 
+impl ConfigValue for Interpolation {
+    const EXPECTED: &'static str = "'nearest' or 'bilinear'";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "nearest" => Some(Self::Nearest),
+            "bilinear" => Some(Self::Bilinear),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        match self {
+            Self::Nearest => "nearest".into(),
+            Self::Bilinear => "bilinear".into(),
+        }
+    }
+}
+
 impl Default for Sampling {
     fn default() -> Self {
         Self { mode: FillMode::Reflect, fill_value: 0.0, interpolation: Interpolation::Bilinear }

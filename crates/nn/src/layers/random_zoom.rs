@@ -1,13 +1,7 @@
 //! Random zooms.
 
-use serde_json::{Map, Value};
-use stampnet_autograd::{Interpolation, Tape, Var, Warp};
-use stampnet_tensor::Shape;
-
-use super::random::{Factor, FillMode, Sampling, record_warp};
-use super::shape::image_of;
-use crate::config::{Config, ConfigError, ConfigValue, entries};
-use crate::{Built, Call, DataFormat, Layer, LayerError};
+use super::Factor;
+use super::warp::{WarpLayer, Zoom};
 
 /// Shrinks (factors above 0) or magnifies (below 0) images about their centre: a factor of 0.2 means by up to 20 % either way,
 /// a pair its own bounds. The width follows the height unless it has a factor of its own.
@@ -25,95 +19,18 @@ use crate::{Built, Call, DataFormat, Layer, LayerError};
 /// assert_eq!(model.output_shape().dims(), [32, 32, 3]);
 /// # Ok::<(), stampnet_nn::NnError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct RandomZoom {
-    height_factor: Factor,
-    width_factor: Option<Factor>,
-    sampling: Sampling,
-    seed: Option<usize>,
-    data_format: DataFormat,
-}
+pub type RandomZoom = WarpLayer<Zoom>;
 
 impl RandomZoom {
     /// Zooms height and width alike.
     pub fn new(height_factor: impl Into<Factor>) -> Self {
-        let (sampling, data_format) = (Sampling::default(), DataFormat::ChannelsLast);
-        Self { height_factor: height_factor.into(), width_factor: None, sampling, seed: None, data_format }
+        Self::with(Zoom { height_factor: height_factor.into(), width_factor: None })
     }
 
     /// Zooms the width on its own.
     #[must_use]
     pub fn width_factor(mut self, width_factor: impl Into<Factor>) -> Self {
-        self.width_factor = Some(width_factor.into());
+        self.motion.width_factor = Some(width_factor.into());
         self
-    }
-
-    /// Sets what lies outside of the image; `Reflect` by default.
-    #[must_use]
-    pub const fn fill_mode(mut self, mode: FillMode) -> Self {
-        self.sampling.mode = mode;
-        self
-    }
-
-    /// Sets the number outside of the image for `FillMode::Constant`; 0 by default.
-    #[must_use]
-    pub const fn fill_value(mut self, value: f64) -> Self {
-        self.sampling.fill_value = value;
-        self
-    }
-
-    /// Sets how numbers between pixels are found; `Bilinear` by default.
-    #[must_use]
-    pub const fn interpolation(mut self, interpolation: Interpolation) -> Self {
-        self.sampling.interpolation = interpolation;
-        self
-    }
-
-    /// Sets the order of the axes; channels last by default.
-    #[must_use]
-    pub const fn data_format(mut self, data_format: DataFormat) -> Self {
-        self.data_format = data_format;
-        self
-    }
-
-    pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
-        let mut layer = Self::new(config.required::<Factor>("height_factor")?);
-        config.optional("width_factor", &mut layer.width_factor)?;
-        config.optional("seed", &mut layer.seed)?;
-        config.optional("data_format", &mut layer.data_format)?;
-        layer.sampling = Sampling::read(config)?;
-        Ok(layer)
-    }
-}
-
-impl Layer for RandomZoom {
-    fn class_name(&self) -> &'static str {
-        "RandomZoom"
-    }
-
-    fn config(&self) -> Map<String, Value> {
-        let own = [
-            ("height_factor", self.height_factor.write()),
-            ("width_factor", self.width_factor.write()),
-            ("seed", self.seed.write()),
-            ("data_format", self.data_format.write()),
-        ];
-        entries(own.into_iter().chain(self.sampling.entries()), &[])
-    }
-
-    fn build(&self, input: Shape) -> Result<Built, LayerError> {
-        let factors = [("height_factor", Some(self.height_factor)), ("width_factor", self.width_factor)];
-        for (argument, factor) in factors {
-            factor.map_or(Ok(()), |factor| factor.check(argument, (-1.0, 1.0), "from -1 to 1"))?;
-        }
-        image_of(self.data_format, input)?;
-        Built::stateless(&input)
-    }
-
-    fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
-        let zoom =
-            [self.height_factor, self.width_factor.unwrap_or(self.height_factor)].map(|factor| factor.bounds(-1.0));
-        let warp = Warp { zoom, keeps_aspect: self.width_factor.is_none(), ..Warp::default() };
-        record_warp(tape, call, self.sampling.apply(warp), self.data_format)
     }
 }

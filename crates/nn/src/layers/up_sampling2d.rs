@@ -1,7 +1,7 @@
 //! Larger images.
 
 use serde_json::{Map, Value};
-use stampnet_autograd::{Interpolation, Tape, Var};
+use stampnet_autograd::{Resampling, Tape, Var};
 use stampnet_geometry::GeometryError;
 use stampnet_tensor::Shape;
 
@@ -12,11 +12,11 @@ use crate::{Built, Call, DataFormat, Extent, Layer, LayerError};
 /// Makes each cell of an image into `size` cells.
 ///
 /// Input `(height, width, channels)`, output `(height * size_h, width * size_w, channels)`. `Nearest` repeats cells; `Bilinear`
-/// interpolates between their centres. As in [Keras](https://keras.io/api/layers/reshaping_layers/up_sampling2d/), whose other
-/// interpolations are refused.
+/// interpolates linearly between the centres of two cells along each axis, `Bicubic` of four (Keys, 1981), `Lanczos3` and
+/// `Lanczos5` of six and ten. As in [Keras](https://keras.io/api/layers/reshaping_layers/up_sampling2d/) on JAX.
 ///
 /// ```
-/// use stampnet_autograd::Interpolation;
+/// use stampnet_autograd::Resampling;
 /// use stampnet_nn::Sequential;
 /// use stampnet_nn::layers::UpSampling2D;
 /// use stampnet_tensor::Tensor;
@@ -24,7 +24,7 @@ use crate::{Built, Call, DataFormat, Extent, Layer, LayerError};
 /// let input = Tensor::from_vec([1, 1, 2, 1], vec![0.0, 4.0])?;
 /// let mut nearest = Sequential::new((1, 2, 1)).add(UpSampling2D::new((1, 2))).build(42)?;
 /// assert_eq!(nearest.predict(input.view())?.data(), [0.0, 0.0, 4.0, 4.0]);
-/// let linear = UpSampling2D::new((1, 2)).interpolation(Interpolation::Bilinear);
+/// let linear = UpSampling2D::new((1, 2)).interpolation(Resampling::Bilinear);
 /// let mut linear = Sequential::new((1, 2, 1)).add(linear).build(42)?;
 /// assert_eq!(linear.predict(input.view())?.data(), [0.0, 1.0, 3.0, 4.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -33,13 +33,13 @@ use crate::{Built, Call, DataFormat, Extent, Layer, LayerError};
 pub struct UpSampling2D {
     size: Extent<2>,
     data_format: DataFormat,
-    interpolation: Interpolation,
+    interpolation: Resampling,
 }
 
 impl UpSampling2D {
     /// A layer that makes images `size` (`2` or `(h, w)`) times as large.
     pub fn new(size: impl Into<Extent<2>>) -> Self {
-        let (data_format, interpolation) = (DataFormat::ChannelsLast, Interpolation::Nearest);
+        let (data_format, interpolation) = (DataFormat::ChannelsLast, Resampling::Nearest);
         Self { size: size.into(), data_format, interpolation }
     }
 
@@ -52,7 +52,7 @@ impl UpSampling2D {
 
     /// Sets how new cells come about; `Nearest` by default.
     #[must_use]
-    pub const fn interpolation(mut self, interpolation: Interpolation) -> Self {
+    pub const fn interpolation(mut self, interpolation: Resampling) -> Self {
         self.interpolation = interpolation;
         self
     }
@@ -99,21 +99,22 @@ impl Layer for UpSampling2D {
     }
 }
 
-impl ConfigValue for Interpolation {
-    const EXPECTED: &'static str = "'nearest' or 'bilinear'";
+impl ConfigValue for Resampling {
+    const EXPECTED: &'static str = "'nearest', 'bilinear', 'bicubic', 'lanczos3' or 'lanczos5'";
 
     fn read(value: &Value) -> Option<Self> {
-        match value.as_str()? {
-            "nearest" => Some(Self::Nearest),
-            "bilinear" => Some(Self::Bilinear),
-            _ => None,
-        }
+        RESAMPLINGS.iter().find(|(_, name)| value == name).map(|&(resampling, _)| resampling)
     }
 
     fn write(&self) -> Value {
-        match self {
-            Self::Nearest => "nearest".into(),
-            Self::Bilinear => "bilinear".into(),
-        }
+        RESAMPLINGS.iter().find(|(resampling, _)| resampling == self).map_or(Value::Null, |&(_, name)| name.into())
     }
 }
+
+const RESAMPLINGS: [(Resampling, &str); 5] = [
+    (Resampling::Nearest, "nearest"),
+    (Resampling::Bilinear, "bilinear"),
+    (Resampling::Bicubic, "bicubic"),
+    (Resampling::Lanczos3, "lanczos3"),
+    (Resampling::Lanczos5, "lanczos5"),
+];

@@ -15,6 +15,10 @@ use crate::{Built, Call, DataFormat, Layer, LayerError};
 /// `((top, bottom), (left, right))`; 1 by default in a config. As in
 /// [Keras](https://keras.io/api/layers/reshaping_layers/zero_padding2d/).
 ///
+/// ```text
+/// width 4, padding (.., (2, 1))      0 1 2 3      ->      . . 0 1 2 3 .
+/// ```
+///
 /// ```
 /// use stampnet_nn::Layer;
 /// use stampnet_nn::layers::ZeroPadding2D;

@@ -168,6 +168,7 @@ impl Model {
         let Compiled { optimizer, losses, metrics, .. } = self.compiled.as_mut().ok_or(TrainError::NotCompiled)?;
         let batch_count = run.batches();
         let mut tally = Tally::new(losses, metrics);
+        let mut measured = named_metrics(&tally.outputs(&self.graph), "");
         let order = run.order(epoch);
         for (batch, rows) in batches(&order, run.batch_size)?.enumerate() {
             let weighted = !run.weighting.is_equal();
@@ -187,6 +188,7 @@ impl Model {
                 return Err(TrainError::Diverged { epoch: epoch + 1, batch: batch + 1, loss: program.loss() }.into());
             }
             tally.add(program, |_, _, _| {});
+            tally.measure_into(&mut measured);
             let log = BatchLog {
                 epoch,
                 epochs: run.epochs,
@@ -194,6 +196,7 @@ impl Model {
                 batches: batch_count,
                 loss: tally.loss(),
                 accuracy: tally.accuracy(),
+                metrics: &measured,
                 samples: tally.samples,
             };
             let mut control = Control::Continue;
@@ -212,7 +215,7 @@ impl Model {
             accuracy: tally.accuracy(),
             val_loss: None,
             val_accuracy: None,
-            metrics: named_metrics(&tally.outputs(&self.graph), ""),
+            metrics: measured,
             seconds: start.elapsed().as_secs_f64(),
             samples: tally.samples,
         }))

@@ -73,6 +73,20 @@ impl Tally {
         outputs.collect()
     }
 
+    /// Overwrites the numbers of all that has no place of its own in a log: for each output its loss and accuracy, if there are
+    /// several, and its metrics.
+    pub(super) fn measure_into(&self, named: &mut [(String, f64)]) {
+        let several = self.outputs.len() > 1;
+        let mut named = named.iter_mut();
+        for output in &self.outputs {
+            let losses = [Some(self.mean(output.loss)), output.answers().map(|_| self.mean(output.right))];
+            let values = losses.into_iter().flatten().filter(|_| several).chain(output.values());
+            for ((_, number), value) in named.by_ref().zip(values) {
+                *number = value;
+            }
+        }
+    }
+
     fn mean(&self, sum: f64) -> f64 {
         sum / self.samples.max(1) as f64
     }
@@ -97,10 +111,14 @@ impl OutputTally {
         }
     }
 
-    /// The metrics by name. What is divided by nothing is 0, as in Keras.
+    /// The metrics by name.
     fn measured(&self) -> Vec<(String, f64)> {
-        let value = |sum: f64, count: f64| if count > 0.0 { sum / count } else { 0.0 };
-        self.metrics.iter().map(|&(metric, sum, count)| (metric.name().to_owned(), value(sum, count))).collect()
+        self.metrics.iter().zip(self.values()).map(|((metric, ..), value)| (metric.name().to_owned(), value)).collect()
+    }
+
+    /// The metrics. What is divided by nothing is 0, as in Keras.
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.metrics.iter().map(|&(_, sum, count)| if count > 0.0 { sum / count } else { 0.0 })
     }
 
     fn add(&mut self, program: &Program, i: usize, n: usize, mut seen: impl FnMut(usize, usize)) {

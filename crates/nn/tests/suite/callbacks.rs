@@ -170,3 +170,10 @@ fn progress_is_printed_as_keras_prints_it() {
     let full = format!("\u{1b}[1m2/2\u{1b}[0m \u{1b}[32m{}\u{1b}[0m\u{1b}[37m\u{1b}[0m", "━".repeat(20));
     assert!(bar.contains(&full), "{bar}");
 }
+
+#[test]
+fn a_log_that_cannot_be_continued_ends_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = fit(&mut model(Sgd::new(0.01)), 1, &mut CSVLogger::new(folder.path()).append(true)).unwrap_err();
+    assert!(error.starts_with(&format!("cannot read '{}' to append to it: ", folder.path().display())), "{error}");
+}

@@ -6,9 +6,10 @@ use stampnet_nn::layers::{
     Activation as ActivationLayer, Add, BatchNormalization, Concatenate, Conv2D, Dense, Flatten,
     GlobalAveragePooling2D, MaxPooling2D,
 };
+use stampnet_nn::metrics::Metric;
 use stampnet_nn::{
-    Activation, FitOptions, Functional, Layer, LayerHandle, Loss, Losses, Model, NnError, Sequential, Sgd, Symbol,
-    input, input_named,
+    Activation, BatchLog, Callback, Control, EpochLog, FitOptions, Functional, Layer, LayerHandle, Loss, Losses, Model,
+    NnError, Sequential, Sgd, Symbol, input, input_named,
 };
 use stampnet_tensor::Tensor;
 
@@ -107,6 +108,43 @@ fn several_inputs_and_outputs_are_trained_together() {
     assert!((evaluation.loss - kind.loss - 0.5 * size.loss).abs() < 1e-6, "{evaluation:?}");
     assert!(kind.accuracy.unwrap() > 0.9 && size.accuracy.is_none(), "{evaluation:?}");
     assert_eq!((evaluation.accuracy, evaluation.confusion), (None, None));
+}
+
+/// Notes what stands in the logs of batches and epochs.
+#[derive(Default)]
+struct Logs {
+    batch: Vec<(String, f64)>,
+    epoch: Vec<(String, f64)>,
+}
+
+impl Callback for Logs {
+    fn on_batch_end(&mut self, log: &BatchLog<'_>) -> Control {
+        self.batch = log.entries();
+        Control::Continue
+    }
+
+    fn on_epoch_end(&mut self, log: &EpochLog, _: &mut Model) -> Result<Control, NnError> {
+        self.epoch = log.entries();
+        Ok(Control::Continue)
+    }
+}
+
+#[test]
+fn logs_name_every_output_as_keras_does() {
+    let (images, extras) = (uniform(&[10, 6, 6, 1], 1), uniform(&[10, 3], 2));
+    let (labels, sizes) = (Tensor::from_vec([10], vec![0.0; 10]).unwrap(), uniform(&[10, 1], 3));
+    let data = MultiSet::new(&[images.view(), extras.view()], &[labels.view(), sizes.view()]).unwrap();
+    let (mut model, mut logs) = (forked(3), Logs::default());
+    model.measure([Metric::mean_absolute_error()]).unwrap();
+    model.fit(&data, FitOptions::new(1).batch_size(4).validation(&data).callback(&mut logs)).unwrap();
+    let names: Vec<&str> = logs.batch.iter().map(|(name, _)| name.as_str()).collect();
+    let all =
+        ["kind_accuracy", "kind_loss", "kind_mean_absolute_error", "loss", "size_loss", "size_mean_absolute_error"];
+    assert_eq!(names, all);
+    // After the last batch, the means are those of the epoch.
+    assert_eq!(logs.batch, logs.epoch[..6]);
+    let validated: Vec<String> = logs.epoch[6..].iter().map(|(name, _)| name.replacen("val_", "", 1)).collect();
+    assert_eq!(validated, all);
 }
 
 #[test]
@@ -256,6 +294,7 @@ fn what_does_not_fit_several_inputs_or_outputs_is_refused() {
     let one = MultiSet::new(&[images.view()], &[labels.view(), labels.view()]).unwrap();
     let single = MultiSet::new(&[images.view(), extras.view()], &[labels.view()]).unwrap();
     let exchanged = MultiSet::new(&[extras.view(), images.view()], &[labels.view(), labels.view()]).unwrap();
+    let both = MultiSet::new(&[images.view(), extras.view()], &[labels.view(), labels.view()]).unwrap();
     let wide = MultiSet::new(&[images.view(), extras.view()], &[labels.view(), extras.view()]).unwrap();
     for (refusal, expected) in [
         (
@@ -273,6 +312,11 @@ fn what_does_not_fit_several_inputs_or_outputs_is_refused() {
         (
             text(model.evaluate(&wide, 4)),
             "the loss mean_squared_error needs targets of shape (None, 1) for the output 'size'; received (None, 3)",
+        ),
+        (
+            text(model.fit(&both, FitOptions::new(1).class_weight([(0, 2.0)]))),
+            "class_weight needs a model with one output and a categorical cross-entropy; this one has 2 outputs and other losses: \
+             use sample_weight",
         ),
         (text(model.predict(images.view())), "predict gives one output; the model has 2: use predict_all"),
         (

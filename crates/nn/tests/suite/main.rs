@@ -1,6 +1,7 @@
 //! Tests of whole models, in one binary so that they are linked once.
 
 mod augmentation;
+mod averages;
 mod callbacks;
 mod common;
 mod file;

@@ -160,7 +160,7 @@ fn a_layer_that_cannot_take_its_input_is_named() {
         ),
         (
             image().add(Normalization::new().statistics([0.0; 4], [1.0; 4])),
-            "layer normalization (Normalization), input (None, 26, 26, 6): mean and variance must be one number, or one for each of 6 \
+            "layer normalization (Normalization), input (None, 26, 26, 6): mean must be one number, or one for each of 6 \
              features; received 4",
         ),
         (

@@ -1,0 +1,83 @@
+//! Normalization over the batch.
+
+use serde_json::Value;
+use stampnet_autograd::{BatchNorm, Tape, Var};
+use stampnet_tensor::Shape;
+
+use super::{Affine, Norm};
+use crate::config::{Config, ConfigError, ConfigValue, Fixed};
+use crate::layers::axes::{Axes, record_along_last};
+use crate::{Call, Initializer, LayerError, WeightSpec};
+
+/// A channel of all samples together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    pub(in crate::layers) axis: i64,
+    pub(in crate::layers) momentum: f64,
+    pub(in crate::layers) moving_mean_initializer: Initializer,
+    pub(in crate::layers) moving_variance_initializer: Initializer,
+}
+
+impl Batch {
+    /// The axis of the channels in samples with `rank` axes.
+    fn resolve(&self, rank: usize) -> Result<usize, LayerError> {
+        Ok(Axes::One(self.axis).resolve(rank)?[0])
+    }
+}
+
+impl Norm for Batch {
+    const CLASS: &'static str = "BatchNormalization";
+    const FIXED: &'static [(&'static str, Fixed)] = &[
+        ("synchronized", Fixed::Bool(false)),
+        ("renorm", Fixed::Bool(false)),
+        ("renorm_clipping", Fixed::Null),
+        ("renorm_momentum", Fixed::Number(0.99)),
+    ];
+
+    fn read(config: &mut Config) -> Result<Self, ConfigError> {
+        let mut batch = crate::layers::BatchNormalization::new().kind;
+        config.optional("axis", &mut batch.axis)?;
+        config.optional("momentum", &mut batch.momentum)?;
+        config.optional("moving_mean_initializer", &mut batch.moving_mean_initializer)?;
+        config.optional("moving_variance_initializer", &mut batch.moving_variance_initializer)?;
+        Ok(batch)
+    }
+
+    fn write(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("axis", self.axis.write()),
+            ("momentum", self.momentum.write()),
+            ("moving_mean_initializer", self.moving_mean_initializer.write()),
+            ("moving_variance_initializer", self.moving_variance_initializer.write()),
+        ]
+    }
+
+    fn dims(&self, input: Shape) -> Result<Vec<usize>, LayerError> {
+        let channels = input[self.resolve(input.rank())?];
+        if !(0.0..=1.0).contains(&self.momentum) {
+            return Err(LayerError::Range { argument: "momentum", expected: "from 0 to 1", received: self.momentum });
+        }
+        Ok(vec![channels])
+    }
+
+    fn state(&self, dims: &[usize]) -> Result<Vec<WeightSpec>, LayerError> {
+        Ok(vec![
+            WeightSpec::new("moving_mean", dims, self.moving_mean_initializer)?.state(),
+            WeightSpec::new("moving_variance", dims, self.moving_variance_initializer)?.state(),
+        ])
+    }
+
+    fn record(&self, tape: &mut Tape, call: &Call<'_>, affine: Affine<'_>) -> Result<Var, LayerError> {
+        let Affine { gamma, beta, state, epsilon } = affine;
+        let (moving_mean, moving_variance) = (state[0], state[1]);
+        let norm = BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: self.momentum as f32, epsilon };
+        // Frozen, the layer is what it is in inference, as in Keras.
+        let record = if call.trainable { Tape::batch_norm } else { Tape::fixed_batch_norm };
+        let rank = tape.shape(call.x).rank() - 1;
+        let axis = self.resolve(rank)?;
+        if axis + 1 == rank {
+            return Ok(record(tape, call.x, norm)?);
+        }
+        record_along_last(tape, call.x, &[axis], |tape, rows| record(tape, rows, norm))
+    }
+}
