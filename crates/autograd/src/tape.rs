@@ -456,6 +456,25 @@ impl Tape {
         let gradient = &self.grads[buffer];
         gradient.is_set.then(|| (self.buffers[buffer].data_mut(), &*gradient.data))
     }
+
+    /// As [`value_and_grad`](Self::value_and_grad), for several leaves `vars` at once, in the order in which they were recorded:
+    /// the position in `vars`, the value, to change, and the gradient. Those without a gradient are passed over.
+    ///
+    /// # Panics
+    /// If one is not a leaf, or they are in another order.
+    pub fn values_and_grads<'a>(
+        &'a mut self,
+        vars: &'a [Var],
+    ) -> impl Iterator<Item = (usize, &'a mut [f32], &'a [f32])> {
+        let Self { nodes, buffers, grads, .. } = self;
+        let mut rest = buffers.iter_mut().zip(&*grads).enumerate();
+        vars.iter().enumerate().filter_map(move |(i, var)| {
+            let node = &nodes[var.0];
+            assert!(node.inputs.is_empty() && node.op.is_none(), "only leaves can be changed");
+            let (_, (value, gradient)) = rest.find(|&(buffer, _)| buffer == node.buffer).expect("vars are in order");
+            gradient.is_set.then(|| (i, value.data_mut(), &*gradient.data))
+        })
+    }
 }
 
 impl fmt::Debug for Tape {

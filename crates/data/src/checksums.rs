@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::{DataError, Idx};
+use crate::DataError;
 
 /// The file with the sums.
 const FILE: &str = "SHA256SUMS";
@@ -30,19 +30,40 @@ impl Checksums {
         Ok(Self { path, entries: Some(entries) })
     }
 
-    /// Compares the sum of `file`, decompressed, with the one that is listed under its name without `.gz`.
-    pub(crate) fn check(&self, file: &Idx) -> Result<(), DataError> {
-        let Some(entries) = &self.entries else { return Ok(()) };
-        let name = file.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    /// The sum that is listed for the file `path`, decompressed, under its name without `.gz`; `None` if there is no list.
+    pub(crate) fn sum_of(&self, path: &Path) -> Result<Option<Sum>, DataError> {
+        let Some(entries) = &self.entries else { return Ok(None) };
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let name = name.strip_suffix(".gz").unwrap_or(name);
-        let Some((expected, _)) = entries.iter().find(|(_, listed)| listed == name) else {
-            return Err(DataError::NotListed { path: self.path.clone(), name: name.to_owned() });
-        };
-        let received: String = Sha256::digest(file.file()).iter().map(|byte| format!("{byte:02x}")).collect();
-        if received == *expected {
-            return Ok(());
+        match entries.iter().find(|(_, listed)| listed == name) {
+            Some((expected, _)) => Ok(Some(Sum { expected: expected.clone(), hasher: Sha256::new() })),
+            None => Err(DataError::NotListed { path: self.path.clone(), name: name.to_owned() }),
         }
-        Err(DataError::Checksum { path: file.path().to_owned(), expected: expected.clone(), received })
+    }
+}
+
+/// A file's listed sum, and that of the bytes seen so far.
+#[derive(Debug)]
+pub(crate) struct Sum {
+    expected: String,
+    hasher: Sha256,
+}
+
+impl Sum {
+    /// Takes the next bytes of the file.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+    }
+
+    /// Compares the sum of all bytes with the listed one.
+    pub(crate) fn check(self, path: &Path) -> Result<(), DataError> {
+        let Self { expected, hasher } = self;
+        let received: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if received == expected {
+            Ok(())
+        } else {
+            Err(DataError::Checksum { path: path.to_owned(), expected, received })
+        }
     }
 }
 

@@ -61,8 +61,15 @@ impl IdxFolder {
         }
         let checksums = Checksums::read(folder)?;
         let open = |(name, axes)| {
-            let file = Idx::open(&find(folder, name, axes)?)?;
-            checksums.check(&file)?;
+            let path = find(folder, name, axes)?;
+            // A file that is not listed is reported only if it is an IDX file.
+            let mut sum = checksums.sum_of(&path);
+            let file = Idx::open_watched(&path, |bytes| {
+                if let Ok(Some(sum)) = &mut sum {
+                    sum.add(bytes);
+                }
+            })?;
+            sum?.map_or(Ok(()), |sum| sum.check(&path))?;
             Ok(file)
         };
         // All four end before the first error is reported, so that it is the same one every time.

@@ -86,7 +86,7 @@ pub use train_error::TrainError;
 /// What optimizers are made of, to write one's own.
 pub mod optimizers {
     pub use crate::optimizer::{
-        AdagradRule, AdamRule, Descent, LionRule, NadamRule, RMSpropRule, Rule, STATES, SgdRule, TINY, deserialize,
-        flush, flush_gradient,
+        AdagradRule, AdamRule, Descent, LionRule, NadamRule, RMSpropRule, Rule, STATES, SgdRule, TINY, WeightStep,
+        deserialize, flush, flush_gradient,
     };
 }

@@ -4,15 +4,15 @@
 //! and Burges describe the format with the MNIST database of handwritten digits.
 
 mod error;
+mod gzip;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use error::IdxError;
-use flate2::bufread::MultiGzDecoder;
+use gzip::Decompressed;
 use stampnet_tensor::{MappedFile, Shape};
 
 use crate::DataError;
@@ -28,9 +28,6 @@ const MAX_HEADER: usize = 4 + 4 * MAX_AXES;
 
 /// What a gzip file begins with. An IDX file begins with zeros.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-/// Deflate cannot shrink data by more than this (zlib's technical notes, "Maximum compression factor").
-const MAX_DEFLATE_RATIO: usize = 1032;
 
 /// An IDX file of unsigned bytes with one to four axes.
 ///
@@ -54,6 +51,7 @@ pub struct Idx {
 /// A file's bytes, decompressed.
 enum Bytes {
     Owned(Vec<u8>),
+    Decompressed(Decompressed),
     Mapped(MappedFile),
 }
 
@@ -63,6 +61,7 @@ impl std::ops::Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
+            Self::Decompressed(bytes) => bytes,
             Self::Mapped(file) => file,
         }
     }
@@ -70,7 +69,11 @@ impl std::ops::Deref for Bytes {
 
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if matches!(self, Self::Owned(_)) { "Owned" } else { "Mapped" };
+        let kind = match self {
+            Self::Owned(_) => "Owned",
+            Self::Decompressed(_) => "Decompressed",
+            Self::Mapped(_) => "Mapped",
+        };
         write!(f, "{kind}({} bytes)", self.len())
     }
 }
@@ -82,9 +85,19 @@ impl Idx {
     /// # Errors
     /// The file cannot be read, or is not an IDX file of unsigned bytes that is as long as its header says.
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        Self::open_watched(path, |_| {})
+    }
+
+    /// As [`open`](Self::open), and shows `watch` the bytes of the whole decompressed file, piece by piece, as they come: of a
+    /// compressed file, while another thread decompresses the next piece.
+    pub(crate) fn open_watched(path: &Path, mut watch: impl FnMut(&[u8]) + Send) -> Result<Self, DataError> {
         let file = MappedFile::open(path)?;
-        let bytes =
-            if file.starts_with(&GZIP_MAGIC) { decompress(&file).map(Bytes::Owned) } else { Ok(Bytes::Mapped(file)) };
+        let bytes = if file.starts_with(&GZIP_MAGIC) {
+            gzip::decompress(&file, watch).map(Bytes::Decompressed)
+        } else {
+            watch(&file);
+            Ok(Bytes::Mapped(file))
+        };
         bytes
             .and_then(|bytes| Self::parse(path.to_owned(), bytes))
             .map_err(|source| DataError::Idx { path: path.to_owned(), source: Box::new(source) })
@@ -95,8 +108,12 @@ impl Idx {
     /// # Errors
     /// The bytes are not an IDX file of unsigned bytes that is as long as its header says.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, IdxError> {
-        let bytes = if bytes.starts_with(&GZIP_MAGIC) { decompress(&bytes)? } else { bytes };
-        Self::parse(PathBuf::from("<memory>"), Bytes::Owned(bytes))
+        let bytes = if bytes.starts_with(&GZIP_MAGIC) {
+            Bytes::Decompressed(gzip::decompress(&bytes, |_| {})?)
+        } else {
+            Bytes::Owned(bytes)
+        };
+        Self::parse(PathBuf::from("<memory>"), bytes)
     }
 
     fn parse(path: PathBuf, bytes: Bytes) -> Result<Self, IdxError> {
@@ -124,11 +141,6 @@ impl Idx {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The whole file, decompressed, with its header.
-    pub(crate) fn file(&self) -> &[u8] {
-        &self.bytes
     }
 }
 
@@ -165,27 +177,4 @@ impl Header {
             Err(_) => Err(IdxError::TooLarge { dims }),
         }
     }
-}
-
-/// The bytes of a compressed IDX file, up to one more than its header announces. Memory is taken for no more than the
-/// compressed bytes can become.
-fn decompress(compressed: &[u8]) -> Result<Vec<u8>, IdxError> {
-    let mut decoder = MultiGzDecoder::new(compressed);
-    let mut bytes = Vec::new();
-    read_up_to(MAX_HEADER, &mut decoder, &mut bytes)?;
-    let header = Header::parse(&bytes)?;
-    let wanted = header.len + header.shape.len() + 1;
-    let limit = wanted.min(compressed.len().saturating_mul(MAX_DEFLATE_RATIO));
-    // Only spares copies; where memory is short, reading says so.
-    let _ = bytes.try_reserve_exact(limit.saturating_sub(bytes.len()));
-    // Reading past the last element makes the decoder compare the checksum at the end.
-    read_up_to(wanted, &mut decoder, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// Appends to `bytes` until it has `len` bytes or the stream ends.
-fn read_up_to(len: usize, decoder: &mut MultiGzDecoder<&[u8]>, bytes: &mut Vec<u8>) -> Result<(), IdxError> {
-    let missing = len.saturating_sub(bytes.len());
-    decoder.take(missing as u64).read_to_end(bytes).map_err(IdxError::Gzip)?;
-    Ok(())
 }

@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
+use super::gzip::{MAX_DEFLATE_RATIO, decompress};
 use super::*;
 
 /// An IDX file with this type, these sizes and these elements.
@@ -99,7 +100,7 @@ fn damaged_files_are_refused_plain_and_compressed() {
 fn decompression_stops_at_what_the_header_announces() {
     let bomb = gzip(&file(8, &[2, 30], &vec![0; 50_000_000]));
     assert!(bomb.len() < 500_000);
-    let bytes = decompress(&bomb).expect("the stream is sound");
+    let bytes = decompress(&bomb, |_| {}).expect("the stream is sound");
     assert_eq!(bytes.len(), 12 + 60 + 1);
     assert_eq!(message(&bomb), "the sizes (2, 30) take 60 bytes after the header; received at least 61");
 }
@@ -107,8 +108,23 @@ fn decompression_stops_at_what_the_header_announces() {
 #[test]
 fn memory_is_taken_for_what_the_stream_can_deliver() {
     let liar = gzip(&file(8, &[u32::MAX, 1000], &[1, 2, 3]));
-    let bytes = decompress(&liar).expect("the stream is sound");
-    assert!(bytes.capacity() <= liar.len() * MAX_DEFLATE_RATIO, "{}", bytes.capacity());
+    let bytes = decompress(&liar, |_| {}).expect("the stream is sound");
+    assert!(bytes.memory() <= liar.len() * MAX_DEFLATE_RATIO, "{}", bytes.memory());
+}
+
+#[test]
+fn the_whole_file_is_watched_in_order() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Some pieces and a bit.
+    let elements: Vec<u8> = (0..1_300_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+    let plain = file(8, &[1300, 1000], &elements);
+    for (name, bytes) in [("plain", plain.clone()), ("compressed", gzip(&plain))] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("writable");
+        let mut seen = Vec::new();
+        let idx = Idx::open_watched(&path, |piece| seen.extend_from_slice(piece)).expect("the file is sound");
+        assert!(idx.data() == elements && seen == plain, "{name}");
+    }
 }
 
 #[test]
@@ -131,7 +147,7 @@ fn files_are_mapped_or_decompressed_by_their_contents() {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).expect("writable");
         let idx = Idx::open(&path).expect("the file is sound");
-        assert_eq!((idx.data(), idx.file(), idx.path()), ([1, 2, 3, 4].as_slice(), plain.as_slice(), path.as_path()));
+        assert_eq!((idx.data(), idx.path()), ([1, 2, 3, 4].as_slice(), path.as_path()));
         assert_eq!(matches!(idx.bytes, Bytes::Mapped(_)), mapped, "{name}");
     }
 }

@@ -11,6 +11,7 @@ use super::losses::Weighted;
 use super::profile::Clock;
 use super::{Graph, Weight};
 use crate::loss::Output;
+use crate::optimizers::WeightStep;
 use crate::regularizer::Penalty;
 use crate::{Constraint, LayerError, NnError, Optimizer};
 
@@ -148,11 +149,13 @@ impl Program {
         self.tape.backward(loss).map_err(|source| NnError::Backward { source })?;
         let (tape, start) = (&self.tape, Instant::now());
         optimizer.begin_step(&mut self.weights.iter().filter_map(|&var| tape.grad(var)).map(|grad| grad.data()));
-        for (index, (&var, Weight { name, .. })) in self.weights.iter().zip(weights).enumerate() {
-            if let Some((weight, gradient)) = self.tape.value_and_grad(var) {
-                optimizer.update(index, name, weight, gradient);
-            }
-        }
+        let steps = self.tape.values_and_grads(&self.weights).map(|(index, weight, gradient)| WeightStep {
+            index,
+            name: &weights[index].name,
+            weight,
+            gradient,
+        });
+        optimizer.update_all(&mut { steps });
         for Bounded { index, shape, constraint } in &self.bounded {
             constraint.project(*shape, self.tape.leaf_mut(self.weights[*index]), &mut self.norms);
         }

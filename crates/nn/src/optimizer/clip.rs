@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use stampnet_simd::{Kernel, Level, Simd};
 
 use super::check_range;
-use super::descent::CHUNK;
+use super::sweep::CHUNK;
 use crate::TrainError;
 
 /// At most one of Keras's three limits on gradients.

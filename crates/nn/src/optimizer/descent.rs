@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use stampnet_simd::Level;
 use stampnet_tensor::AlignedVec;
 
 use super::clip::Clip;
 use super::ema::Ema;
-use super::rule::{Around, Update};
-use super::{Optimizer, Rule, check_range};
+use super::rule::Around;
+use super::sweep::{Part, sweep};
+use super::{Optimizer, Rule, WeightStep, check_range};
 use crate::TrainError;
 use crate::schedules::Schedule;
 
-/// Elements that one task updates: few enough for a task per core on a large weight, and the arrays of an optimizer fit into
-/// L2. Fixed, so that sums do not depend on the number of threads.
-pub(super) const CHUNK: usize = 8192;
+/// Weights that are taken together.
+const TOGETHER: usize = 64;
 
 /// An optimizer that follows a [`Rule`], with what all of Keras's optimizers share: a learning rate or a schedule of it,
 /// limits on gradients, and weight decay.
@@ -45,7 +44,7 @@ pub struct Descent<R: Rule> {
     factors: Option<R::Factors>,
     pub(super) level: Level,
     /// What the rule keeps of each weight: for each chunk its states, one after the other.
-    states: Vec<AlignedVec<f32>>,
+    pub(super) states: Vec<AlignedVec<f32>>,
 }
 
 impl<R: Rule> Descent<R> {
@@ -132,6 +131,18 @@ impl<R: Rule> Descent<R> {
         self
     }
 
+    /// Makes sure that there are states of weight `index`, which has `len` elements.
+    fn make_states(&mut self, index: usize, len: usize) {
+        if self.states.len() <= index {
+            self.states.resize_with(index + 1, AlignedVec::default);
+        }
+        let (states, count) = (&mut self.states[index], len * self.rule.states());
+        if states.len() != count {
+            *states = AlignedVec::zeroed(count);
+            states.fill(self.rule.initial());
+        }
+    }
+
     /// What happens to each element of a weight around the rule.
     fn around(&mut self, name: &str, gradient: &[f32]) -> Around {
         let (scale, limit) = self.clip.of(gradient, self.level);
@@ -139,19 +150,6 @@ impl<R: Rule> Descent<R> {
         let decay = if decays { self.weight_decay * self.rate } else { 0.0 };
         Around { scale, limit, decay: decay as f32 }
     }
-}
-
-/// The numbers that a rule keeps of weight `index`, `count` of them; `initial` at first.
-fn states_of(all: &mut Vec<AlignedVec<f32>>, index: usize, count: usize, initial: f32) -> &mut [f32] {
-    if all.len() <= index {
-        all.resize_with(index + 1, AlignedVec::default);
-    }
-    let states = &mut all[index];
-    if states.len() != count {
-        *states = AlignedVec::zeroed(count);
-        states.fill(initial);
-    }
-    states
 }
 
 impl<R: Rule> Optimizer for Descent<R> {
@@ -186,20 +184,37 @@ impl<R: Rule> Optimizer for Descent<R> {
     /// # Panics
     /// Before the first [`begin_step`](Optimizer::begin_step).
     fn update(&mut self, index: usize, name: &str, weight: &mut [f32], gradient: &[f32]) {
-        let around = self.around(name, gradient);
-        let (level, kept) = (self.level, self.rule.states());
+        self.update_all(&mut [WeightStep { index, name, weight, gradient }].into_iter());
+    }
+
+    /// # Panics
+    /// Before the first [`begin_step`](Optimizer::begin_step), or if the indices do not ascend.
+    fn update_all<'a>(&mut self, weights: &mut dyn Iterator<Item = WeightStep<'a>>) {
         let factors = self.factors.expect("updates come after begin_step");
-        let chunks = weight.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
-        if kept == 0 {
-            let update = |(weight, gradient)| Update::<R> { factors, around, weight, states: &mut [], gradient };
-            chunks.for_each(|chunk| level.run(update(chunk)));
-        } else {
-            let states = states_of(&mut self.states, index, kept * gradient.len(), self.rule.initial());
-            chunks.zip(states.par_chunks_mut(kept * CHUNK)).for_each(|((weight, gradient), states)| {
-                level.run(Update::<R> { factors, around, weight, states, gradient });
-            });
+        let mut places = [0; TOGETHER];
+        loop {
+            let mut parts: [Part<'_>; TOGETHER] = std::array::from_fn(|_| Part::default());
+            let mut count = 0;
+            // Places first: a step that is taken has one.
+            for ((place, part), step) in places.iter_mut().zip(&mut parts).zip(&mut *weights) {
+                let WeightStep { index, name, weight, gradient } = step;
+                let around = self.around(name, gradient);
+                self.make_states(index, gradient.len());
+                (*place, *part) = (index, Part { around, weight, gradient, states: &mut [] });
+                count += 1;
+            }
+            let mut states = self.states.iter_mut().enumerate();
+            for (&place, part) in places.iter().zip(&mut parts[..count]) {
+                part.states = states.find(|&(index, _)| index == place).expect("indices ascend").1;
+            }
+            sweep::<R>(self.level, factors, &mut parts[..count]);
+            for (&place, part) in places.iter().zip(&mut parts[..count]) {
+                self.ema.update(place, part.weight, self.steps, self.level);
+            }
+            if count < TOGETHER {
+                return;
+            }
         }
-        self.ema.update(index, weight, self.steps, level);
     }
 
     fn uses_ema(&self) -> bool {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use stampnet_simd::{Kernel, Level, Simd};
 use stampnet_tensor::AlignedVec;
 
-use super::descent::CHUNK;
+use super::sweep::CHUNK;
 use super::{check_range, flush};
 use crate::TrainError;
 

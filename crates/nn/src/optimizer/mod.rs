@@ -11,6 +11,7 @@ mod nadam;
 mod rmsprop;
 mod rule;
 mod sgd;
+mod sweep;
 
 use std::fmt::Debug;
 
@@ -52,6 +53,13 @@ pub trait Optimizer: Debug + Send {
     /// `gradient` have as many elements as at every other step.
     fn update(&mut self, index: usize, name: &str, weight: &mut [f32], gradient: &[f32]);
 
+    /// Updates several weights, in ascending order of their indices; by default one after the other.
+    fn update_all<'a>(&mut self, weights: &mut dyn Iterator<Item = WeightStep<'a>>) {
+        for WeightStep { index, name, weight, gradient } in weights {
+            self.update(index, name, weight, gradient);
+        }
+    }
+
     /// Whether it keeps moving averages of the weights.
     fn uses_ema(&self) -> bool {
         false
@@ -92,6 +100,10 @@ impl Optimizer for Box<dyn Optimizer> {
         (**self).update(index, name, weight, gradient);
     }
 
+    fn update_all<'a>(&mut self, weights: &mut dyn Iterator<Item = WeightStep<'a>>) {
+        (**self).update_all(weights);
+    }
+
     fn uses_ema(&self) -> bool {
         (**self).uses_ema()
     }
@@ -103,6 +115,19 @@ impl Optimizer for Box<dyn Optimizer> {
     fn reset(&mut self) {
         (**self).reset();
     }
+}
+
+/// A weight and its gradient: the arguments of [`Optimizer::update`].
+#[derive(Debug)]
+pub struct WeightStep<'a> {
+    /// The weight's number among all of the model.
+    pub index: usize,
+    /// Its name, such as `conv2d/kernel`.
+    pub name: &'a str,
+    /// Its elements, to change.
+    pub weight: &'a mut [f32],
+    /// As many elements.
+    pub gradient: &'a [f32],
 }
 
 /// Refuses a number outside of its range.

@@ -100,7 +100,7 @@ pub fn flush_gradient(g: f32) -> f32 {
 }
 
 /// What happens to each element around the rule.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Around {
     /// The gradient's factor.
     pub(super) scale: f32,

@@ -2,8 +2,9 @@
 
 use stampnet_simd::Level;
 
-use super::{Adagrad, Adam, AdamW, Descent, Lion, Nadam, Optimizer, RMSprop, Rule, Sgd};
+use super::{Adagrad, Adam, AdamW, Descent, Lion, Nadam, Optimizer, RMSprop, Rule, Sgd, WeightStep};
 use crate::schedules::ExponentialDecay;
+use stampnet_testkit::on_threads;
 
 /// An optimizer, and what `kernel` (two numbers) and `bias` (one) are after each step with [`GRADIENTS`] in Keras 3.15.
 type Case = (&'static str, Box<dyn AtLevel>, [[f32; 3]; 5]);
@@ -71,6 +72,62 @@ fn every_element_of_a_long_weight_follows_the_rule() {
         }
         assert!(many.iter().all(|w| (w - one[0]).abs() < 1e-6), "{name}: not all are {}", one[0]);
     }
+}
+
+/// Many weights of many lengths in one sweep, on several numbers of threads, change as each of them alone.
+#[test]
+fn weights_together_follow_as_alone() {
+    let lengths: Vec<usize> = (0..70).map(|i| [3, 9000, 1, 16_385, 8192, 20_000][i % 6] + i).collect();
+    let gradients: Vec<Vec<f32>> =
+        lengths.iter().map(|&len| (0..len).map(|i| (i % 13) as f32 - 6.0).collect()).collect();
+    for (name, optimizer, _) in keras_values() {
+        let together = [1, 2, 5].map(|threads| {
+            let mut optimizer = optimizer.at_level(Level::current());
+            on_threads(threads, || {
+                let mut weights: Vec<Vec<f32>> = lengths.iter().map(|&len| vec![1.0; len]).collect();
+                for _ in 0..2 {
+                    optimizer.begin_step(&mut gradients.iter().map(|gradient| &gradient[..]));
+                    let steps = weights.iter_mut().zip(&gradients).enumerate().map(|(index, (weight, gradient))| {
+                        WeightStep { index: index + index / 7, name: "kernel", weight, gradient }
+                    });
+                    optimizer.update_all(&mut { steps });
+                }
+                weights
+            })
+        });
+        let mut alone: Vec<Vec<f32>> = lengths.iter().map(|&len| vec![1.0; len]).collect();
+        let mut one_by_one = optimizer.at_level(Level::current());
+        for _ in 0..2 {
+            one_by_one.begin_step(&mut gradients.iter().map(|gradient| &gradient[..]));
+            for (index, (weight, gradient)) in alone.iter_mut().zip(&gradients).enumerate() {
+                one_by_one.update(index, "kernel", weight, gradient);
+            }
+        }
+        assert!(together.iter().all(|weights| *weights == alone), "{name}");
+    }
+}
+
+/// Gradients that vanish leave moments that would become denormal. What is kept stays normal or 0.
+#[test]
+fn nothing_kept_becomes_denormal() {
+    fn check<R: Rule + Clone>(mut optimizer: Descent<R>) {
+        let mut weight = [1.0; 20];
+        for step in 0..3000 {
+            let gradient = [[1e-8, 1e-14, 1e-19, 1e-30][step % 4], f32::MIN_POSITIVE / 8.0][usize::from(step > 7)];
+            let gradient = [gradient; 20];
+            optimizer.begin_step(&mut [&gradient[..]].into_iter());
+            optimizer.update(0, "kernel", &mut weight, &gradient);
+            let is_denormal = optimizer.states.iter().flat_map(|states| &**states).any(|x| x.is_subnormal());
+            assert!(!is_denormal, "{}, step {step}: {:?}", optimizer.name(), optimizer.states);
+        }
+    }
+    check(Sgd::new(0.1).momentum(0.9).nesterov(true));
+    check(Adam::default().amsgrad(true));
+    check(AdamW::default());
+    check(Nadam::default());
+    check(RMSprop::default().momentum(0.5).centered(true));
+    check(Adagrad::default().initial_accumulator_value(0.0));
+    check(Lion::default());
 }
 
 #[test]
