@@ -65,6 +65,9 @@ fn linear() -> Vec<(&'static str, Vec<Tensor>, Build)> {
         ("dense", vec![eighths(&[5, 9], 1), eighths(&[9, 7], 2), eighths(&[7], 3)], |t, v| {
             t.dense(v[0], v[1], Some(v[2]), Activation::Linear)
         }),
+        ("dense on bfloat16", vec![eighths(&[64, 9], 1), eighths(&[9, 7], 2), eighths(&[7], 3)], |t, v| {
+            t.dense(v[0], v[1], Some(v[2]), Activation::Linear)
+        }),
         ("matmul", vec![eighths(&[5, 9], 1), eighths(&[9, 7], 2)], |t, v| t.matmul(v[0], v[1])),
     ]
 }

@@ -8,6 +8,9 @@ use super::bf16_dense::{Bf16Dense, Wanted};
 use super::epilogue::Epilogue;
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
+/// Rows from which on products of bfloat16 pay for packing the weight for them, in every step and twice.
+const MANY_ROWS: usize = 64;
+
 impl Tape {
     /// `activation(x * weight + bias)` over the last axis: `x` is `[.., k]`, `weight` `[k, units]`, `bias` `[units]`, the
     /// result `[.., units]`.
@@ -38,7 +41,7 @@ impl Tape {
         let shape = Shape::new(&dims)?;
         let inputs: &[Var] = if let Some(bias) = bias { &[x, weight, bias] } else { &[x, weight] };
         let (has_bias, epilogue) = (bias.is_some(), Epilogue::new(activation, shape.len(), units, needs_grad_bias));
-        if self.multiplies_bfloat16() {
+        if self.multiplies_bfloat16() && rows >= MANY_ROWS {
             let wanted = Wanted { x: self.needs_grad(x), weight: self.needs_grad(weight) };
             return Ok(self.record(
                 Bf16Dense::new([rows, k, units], activation, has_bias, wanted, epilogue),
