@@ -144,6 +144,12 @@ pub enum AutogradError {
     /// The tape was made for inference.
     #[error("backward needs a tape made with Mode::Training; this one was made for inference")]
     Inference,
+    /// The tape was made for training.
+    #[error("{op} needs a tape made with Mode::Inference; this one was made for training")]
+    Training {
+        /// The operation.
+        op: &'static str,
+    },
     /// A window that does not fit.
     #[error(transparent)]
     Geometry(#[from] stampnet_geometry::GeometryError),

@@ -65,6 +65,8 @@ mod columns;
 mod error;
 mod gradcheck;
 mod math;
+mod memory;
+mod node;
 mod op;
 mod ops;
 mod parallel;

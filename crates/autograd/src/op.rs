@@ -5,8 +5,9 @@ use std::time::Duration;
 use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
+use crate::node::{Gradient, Node};
 use crate::profile::timed;
-use crate::tape::{Gradient, Mode, Node, Var};
+use crate::tape::{Mode, Var};
 
 /// Which step is running; the source of everything random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,8 @@ pub trait Op: Send {
     /// The operation's name, as errors and profiles show it.
     fn name(&self) -> &'static str;
 
-    /// Overwrites `output`, which holds zeros at the first run and the last run's values afterwards.
+    /// Overwrites `output` whole. It holds zeros at the first run, and afterwards the last run's values, or others if the tape
+    /// [shares memory](crate::Tape::share_memory).
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step);
 
     /// Whether mixed precision rounds input `i` to bfloat16 before the operation reads it. A bias, the parameters of a
@@ -96,13 +98,19 @@ pub struct Inputs<'a> {
     pub(crate) buffers: &'a mut [Tensor],
     pub(crate) nodes: &'a [Node],
     pub(crate) inputs: &'a [Var],
+    /// Whether variables and state are those of the last run.
+    pub(crate) is_unchanged: bool,
 }
 
 impl Inputs<'_> {
+    /// Whether input `i` certainly has the value of the last run, so that what the operation made of it can be used again.
+    pub fn is_unchanged(&self, i: usize) -> bool {
+        self.is_unchanged && self.nodes[self.inputs[i].index()].is_fixed
+    }
+
     /// Input `i`.
     pub fn get(&self, i: usize) -> View<'_> {
-        let node = &self.nodes[self.inputs[i].index()];
-        View::new(node.shape.dims(), self.buffers[node.buffer].data()).expect("a node's shape fits its buffer")
+        self.nodes[self.inputs[i].index()].view(self.buffers)
     }
 
     /// Input `i` as state that the operation updates, such as a moving average.
@@ -141,7 +149,7 @@ impl<'a> Saved<'a> {
     }
 
     fn view(&self, node: &Node) -> View<'a> {
-        View::new(node.shape.dims(), self.buffers[node.buffer].data()).expect("a node's shape fits its buffer")
+        node.view(self.buffers)
     }
 }
 

@@ -4,7 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::tape::Node;
+use crate::Tape;
+use crate::node::Node;
 
 /// A part of an operation's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,10 +18,10 @@ pub enum Work {
     Backward,
 }
 
-/// What one part of one operation took, over all runs since [`Tape::start_profile`](crate::Tape::start_profile).
+/// What one part of one operation took, over all runs since [`Tape::start_profile`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileEntry<'a> {
-    /// What [`Tape::label`](crate::Tape::label) said of the operation; nothing if nobody did.
+    /// What [`Tape::label`] said of the operation; nothing if nobody did.
     pub label: &'a str,
     /// The operation's name.
     pub op: &'static str,
@@ -91,6 +92,28 @@ impl Profile {
     }
 }
 
+impl Tape {
+    /// Says that the values from number `first` on, as [`len`](Self::len) counts them, are part of `label`: a layer. What has
+    /// a label keeps it.
+    pub fn label(&mut self, first: usize, label: &str) {
+        self.labels.resize(self.nodes.len(), String::new());
+        for own in self.labels[first..].iter_mut().filter(|own| own.is_empty()) {
+            label.clone_into(own);
+        }
+    }
+
+    /// Times every operation from now on, from zero.
+    pub fn start_profile(&mut self) {
+        self.profile = Some(Profile::new(&self.nodes));
+    }
+
+    /// What the operations took since [`start_profile`](Self::start_profile), in the order of the recording; nothing if that
+    /// was never called.
+    pub fn profile(&self) -> Vec<ProfileEntry<'_>> {
+        self.profile.as_ref().map_or_else(Vec::new, |profile| profile.entries(&self.nodes, &self.labels))
+    }
+}
+
 /// How much an operation reads and writes.
 struct Sizes<'a> {
     node: &'a Node,
@@ -132,7 +155,7 @@ mod tests {
     use stampnet_tensor::Tensor;
 
     use super::*;
-    use crate::{AutogradError, Mode, Tape};
+    use crate::{AutogradError, Mode};
 
     #[test]
     fn parts_of_operations_are_told_apart() -> Result<(), AutogradError> {

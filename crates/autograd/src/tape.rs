@@ -1,6 +1,7 @@
 //! The tape: recorded operations, their values and gradients.
 
 use std::fmt;
+use std::mem;
 
 use stampnet_conv::{ConvError, ConvPlan, ConvPoolPlan, Pass, Pooling};
 use stampnet_geometry::ConvGeometry;
@@ -8,11 +9,11 @@ use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
 use crate::AutogradError;
+use crate::node::{Gradient, Node};
 use crate::op::{InputGrads, Inputs, Op, Saved, Step};
 use crate::ops::Cast;
-use crate::parallel::{Plus, map_in_place};
 use crate::precision::{Precision, round_in_place};
-use crate::profile::{Profile, ProfileEntry, Times, timed};
+use crate::profile::{Profile, Times, timed};
 
 /// What a tape is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,59 +32,10 @@ impl Var {
     pub(crate) const fn index(self) -> usize {
         self.0
     }
-}
 
-pub(crate) struct Node {
-    pub(crate) shape: Shape,
-    /// Which buffer holds the value; a reshaped value shares its input's.
-    pub(crate) buffer: usize,
-    pub(crate) inputs: Vec<Var>,
-    pub(crate) needs_grad: bool,
-    pub(crate) is_state: bool,
-    /// Whether the elements are bfloat16 numbers.
-    is_bfloat16: bool,
-    /// Whether the tape rounds what the operation computes, and the gradient that it gets.
-    is_rounded: bool,
-    pub(crate) op: Option<Box<dyn Op>>,
-}
-
-impl Node {
-    /// A value without an operation, which no gradient goes through.
-    const fn new(shape: Shape, buffer: usize, inputs: Vec<Var>) -> Self {
-        let (needs_grad, is_state, is_bfloat16, is_rounded) = (false, false, false, false);
-        Self { shape, buffer, inputs, needs_grad, is_state, is_bfloat16, is_rounded, op: None }
-    }
-}
-
-/// The gradient of a buffer. Its memory is kept when the gradient is cleared.
-#[derive(Default)]
-pub(crate) struct Gradient {
-    pub(crate) data: AlignedVec<f32>,
-    pub(crate) is_set: bool,
-}
-
-impl Gradient {
-    /// Adds what `overwrite` writes, `len` numbers, to what is there.
-    pub(crate) fn take(
-        &mut self,
-        len: usize,
-        scratch: &mut AlignedVec<f32>,
-        level: Level,
-        overwrite: impl FnOnce(&mut [f32]),
-    ) {
-        if self.data.len() != len {
-            self.data = AlignedVec::zeroed(len);
-        }
-        if !self.is_set {
-            self.is_set = true;
-            return overwrite(&mut self.data);
-        }
-        if scratch.len() < len {
-            *scratch = AlignedVec::zeroed(len);
-        }
-        let part = &mut scratch[..len];
-        overwrite(part);
-        map_in_place(level, Plus, part, &mut self.data);
+    #[cfg(test)]
+    pub(crate) const fn at(index: usize) -> Self {
+        Self(index)
     }
 }
 
@@ -93,16 +45,17 @@ impl Gradient {
 /// calls of [`backward`](Self::backward) until [`zero_grad`](Self::zero_grad), and [`state`](Self::state) that operations
 /// update. Gradients of computed values are consumed on the way.
 pub struct Tape {
-    nodes: Vec<Node>,
-    buffers: Vec<Tensor>,
-    grads: Vec<Gradient>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) buffers: Vec<Tensor>,
+    pub(crate) grads: Vec<Gradient>,
     scratch: AlignedVec<f32>,
     level: Level,
     step: Step,
     has_winograd: bool,
+    has_fusion: bool,
     /// What each node belongs to.
-    labels: Vec<String>,
-    profile: Option<Profile>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) profile: Option<Profile>,
     pub(crate) precision: Precision,
     /// Values that were rounded for mixed precision, and what came out.
     casts: Vec<(Var, Var)>,
@@ -125,6 +78,7 @@ impl Tape {
             level: Level::current(),
             step,
             has_winograd: true,
+            has_fusion: true,
             labels: Vec::new(),
             profile: None,
             precision: Precision::Float32,
@@ -153,6 +107,17 @@ impl Tape {
     /// Whether convolutions that are recorded now may use Winograd's tiles.
     pub(crate) const fn may_use_winograd(&self) -> bool {
         self.has_winograd
+    }
+
+    /// Allows several layers to be recorded as one operation from now on, as at first, or asks for one after the other. It is a
+    /// note for those who record; the operations of the tape do what they are told.
+    pub const fn set_fusion(&mut self, allowed: bool) {
+        self.has_fusion = allowed;
+    }
+
+    /// Whether several layers may be recorded as one operation.
+    pub const fn has_fusion(&self) -> bool {
+        self.has_fusion
     }
 
     /// A plan for a pass of a convolution, with or without Winograd's tiles.
@@ -192,25 +157,26 @@ impl Tape {
 
     /// Records a constant: data, labels.
     pub fn input(&mut self, value: Tensor) -> Var {
-        self.leaf(value, false, false)
+        self.leaf(value, [false, false], false)
     }
 
     /// Records a leaf whose gradient is wanted: a weight.
     pub fn variable(&mut self, value: Tensor) -> Var {
         let needs_grad = self.step.mode == Mode::Training;
-        self.leaf(value, needs_grad, false)
+        self.leaf(value, [needs_grad, false], true)
     }
 
     /// Records a leaf that operations update: a moving average.
     pub fn state(&mut self, value: Tensor) -> Var {
-        self.leaf(value, false, true)
+        self.leaf(value, [false, true], true)
     }
 
-    fn leaf(&mut self, value: Tensor, needs_grad: bool, is_state: bool) -> Var {
+    fn leaf(&mut self, value: Tensor, [needs_grad, is_state]: [bool; 2], is_weight: bool) -> Var {
         let (shape, buffer) = (value.shape(), self.buffers.len());
         self.buffers.push(value);
         self.grads.push(Gradient::default());
-        self.push(Node { needs_grad, is_state, ..Node::new(shape, buffer, Vec::new()) })
+        let is_fixed = is_weight && self.step.mode == Mode::Inference;
+        self.push(Node { needs_grad, is_state, is_fixed, ..Node::new(shape, buffer, Vec::new()) })
     }
 
     /// Records `op` on `inputs`, with an output of `shape`, and runs it.
@@ -252,8 +218,9 @@ impl Tape {
         self.buffers.push(Tensor::zeros(node.shape));
         self.grads.push(Gradient::default());
         let needs_grad = inputs.iter().any(|input| self.nodes[input.0].needs_grad);
-        let var = self.push(Node { buffer, inputs, needs_grad, op: Some(op), ..node });
-        self.run(var);
+        let is_fixed = !inputs.is_empty() && inputs.iter().all(|input| self.nodes[input.0].is_fixed);
+        let var = self.push(Node { buffer, inputs, needs_grad, is_fixed, op: Some(op), ..node });
+        self.run(var, false);
         var
     }
 
@@ -263,8 +230,9 @@ impl Tape {
     /// The shape has another number of elements.
     pub fn reshape(&mut self, x: Var, dims: &[usize]) -> Result<Var, AutogradError> {
         let shape = View::new(dims, self.value(x).data())?.shape();
-        let Node { buffer, needs_grad, is_bfloat16, .. } = self.nodes[x.0];
-        Ok(self.push(Node { needs_grad, is_bfloat16, ..Node::new(shape, buffer, vec![x]) }))
+        let Node { buffer, needs_grad, is_bfloat16, is_fixed, is_kept, .. } = self.nodes[x.0];
+        let node = Node::new(shape, buffer, vec![x]);
+        Ok(self.push(Node { needs_grad, is_bfloat16, is_fixed, is_kept, ..node }))
     }
 
     /// Whether [`backward`](Self::backward) computes a gradient for a value: whether a variable lies behind it, on a tape
@@ -296,19 +264,26 @@ impl Tape {
         Var(self.nodes.len() - 1)
     }
 
-    fn run(&mut self, var: Var) {
+    /// Runs a node. What is fixed is skipped if it `is_unchanged`.
+    fn run(&mut self, var: Var, is_unchanged: bool) {
         let (before, rest) = self.nodes.split_at_mut(var.0);
-        let Node { buffer, inputs, op, is_rounded, .. } = &mut rest[0];
+        let Node { shape, buffer, inputs, op, is_fixed, is_rounded, .. } = &mut rest[0];
+        if is_unchanged && *is_fixed {
+            return;
+        }
         if let Some(op) = op {
-            let (buffers, outputs) = self.buffers.split_at_mut(*buffer);
-            let mut inputs = Inputs { buffers, nodes: before, inputs };
+            // No input shares its memory.
+            let mut output = mem::take(&mut self.buffers[*buffer]);
+            let mut inputs = Inputs { buffers: &mut self.buffers, nodes: before, inputs, is_unchanged };
             let times = self.profile.as_mut().and_then(|profile| profile.times_mut(var.0));
             timed(times.map(|times| &mut times.forward), || {
-                op.forward(&mut inputs, outputs[0].data_mut(), self.step);
+                let output = &mut output.data_mut()[..shape.len()];
+                op.forward(&mut inputs, output, self.step);
                 if *is_rounded {
-                    round_in_place(self.level, outputs[0].data_mut());
+                    round_in_place(self.level, output);
                 }
             });
+            self.buffers[*buffer] = output;
         }
     }
 
@@ -317,7 +292,31 @@ impl Tape {
     pub fn replay(&mut self, index: u64) {
         self.step.index = index;
         for i in 0..self.nodes.len() {
-            self.run(Var(i));
+            self.run(Var(i), false);
+        }
+    }
+
+    /// As [`replay`](Self::replay), on a tape for inference whose variables and state are those of the last run: only inputs
+    /// have changed. What follows from weights alone (a kernel that batch normalization is folded into) is not computed
+    /// again, and convolutions do not pack or transform their weights again. The bits are the same.
+    ///
+    /// ```
+    /// use stampnet_autograd::{Mode, Tape};
+    /// use stampnet_tensor::Tensor;
+    ///
+    /// let mut tape = Tape::new(Mode::Inference);
+    /// let (x, weight) = (tape.input(Tensor::from_vec([1], vec![2.0])?), tape.variable(Tensor::from_vec([1], vec![3.0])?));
+    /// let square = tape.mul(weight, weight)?;
+    /// let y = tape.mul(x, square)?;
+    /// tape.leaf_mut(x)[0] = 5.0;
+    /// tape.replay_inputs(1);
+    /// assert_eq!(tape.value(y).data(), [45.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn replay_inputs(&mut self, index: u64) {
+        self.step.index = index;
+        for i in 0..self.nodes.len() {
+            self.run(Var(i), true);
         }
     }
 
@@ -374,26 +373,6 @@ impl Tape {
         node.op = Some(op);
     }
 
-    /// Says that the values from number `first` on, as [`len`](Self::len) counts them, are part of `label`: a layer. What has
-    /// a label keeps it.
-    pub fn label(&mut self, first: usize, label: &str) {
-        self.labels.resize(self.nodes.len(), String::new());
-        for own in self.labels[first..].iter_mut().filter(|own| own.is_empty()) {
-            label.clone_into(own);
-        }
-    }
-
-    /// Times every operation from now on, from zero.
-    pub fn start_profile(&mut self) {
-        self.profile = Some(Profile::new(&self.nodes));
-    }
-
-    /// What the operations took since [`start_profile`](Self::start_profile), in the order of the recording; nothing if that
-    /// was never called.
-    pub fn profile(&self) -> Vec<ProfileEntry<'_>> {
-        self.profile.as_ref().map_or_else(Vec::new, |profile| profile.entries(&self.nodes, &self.labels))
-    }
-
     /// Forgets the gradients of all variables, keeping their memory.
     pub fn zero_grad(&mut self) {
         for gradient in &mut self.grads {
@@ -407,9 +386,13 @@ impl Tape {
     }
 
     /// A value.
+    ///
+    /// # Panics
+    /// If others took its memory: see [`share_memory`](Self::share_memory).
     pub fn value(&self, var: Var) -> View<'_> {
         let node = &self.nodes[var.0];
-        View::new(node.shape.dims(), self.buffers[node.buffer].data()).expect("a node's shape fits its buffer")
+        assert!(node.is_kept, "the memory of value {} is shared; keep it in Tape::share_memory", var.0);
+        node.view(&self.buffers)
     }
 
     /// The elements of a leaf, to refill it before a replay.

@@ -94,6 +94,8 @@ pub(crate) struct Site<'a> {
     pub(crate) geometry: &'a ConvGeometry,
     pub(crate) level: Level,
     pub(crate) workspace: &'a mut [f32],
+    /// Whether the workspace holds the weight of this run, packed by the last one. An algorithm that packs sets it.
+    pub(crate) is_packed: &'a mut bool,
 }
 
 /// One way to compute a convolution. The plan has checked all lengths before it calls a pass.

@@ -49,6 +49,8 @@ pub struct ConvPlan {
     level: Level,
     algorithm: &'static dyn Algorithm,
     workspace: AlignedVec<f32>,
+    /// Whether the workspace holds the weight of the last run.
+    is_packed: bool,
 }
 
 impl ConvPlan {
@@ -92,7 +94,7 @@ impl ConvPlan {
 
     fn with(algorithm: &'static dyn Algorithm, geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
         let workspace = AlignedVec::zeroed(algorithm.workspace(&geometry, pass, level));
-        Self { geometry, pass, level, algorithm, workspace }
+        Self { geometry, pass, level, algorithm, workspace, is_packed: false }
     }
 
     /// What the rule says about every algorithm, in the order of the list. The first that takes the convolution is the one
@@ -137,6 +139,16 @@ impl ConvPlan {
     /// # Errors
     /// The plan is for another pass, or a slice has the wrong length.
     pub fn forward(&mut self, arguments: Forward<'_>) -> Result<(), ConvError> {
+        self.is_packed = false;
+        self.forward_again(arguments)
+    }
+
+    /// As [`forward`](Self::forward), with the same weight as in the last run of this plan: an algorithm that packs or
+    /// transforms weights does not do it again. How inference runs.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_again(&mut self, arguments: Forward<'_>) -> Result<(), ConvError> {
         self.check_pass(Pass::Forward)?;
         let g = &self.geometry;
         check_length("input", &g.input().dims(), arguments.input.len())?;
@@ -145,7 +157,8 @@ impl ConvPlan {
             check_length("bias", &[g.oc()], bias.len())?;
         }
         check_length("output", &g.output().dims(), arguments.output.len())?;
-        self.algorithm.forward(Site { geometry: g, level: self.level, workspace: &mut self.workspace }, arguments);
+        let (workspace, is_packed) = (&mut *self.workspace, &mut self.is_packed);
+        self.algorithm.forward(Site { geometry: g, level: self.level, workspace, is_packed }, arguments);
         Ok(())
     }
 
@@ -159,7 +172,8 @@ impl ConvPlan {
         check_length("grad_output", &g.output().dims(), arguments.grad_output.len())?;
         check_length("weight", &g.weight_dims(), arguments.weight.len())?;
         check_length("grad_input", &g.input().dims(), arguments.grad_input.len())?;
-        self.algorithm.grad_input(Site { geometry: g, level: self.level, workspace: &mut self.workspace }, arguments);
+        let (workspace, is_packed) = (&mut *self.workspace, &mut false);
+        self.algorithm.grad_input(Site { geometry: g, level: self.level, workspace, is_packed }, arguments);
         Ok(())
     }
 
@@ -173,7 +187,8 @@ impl ConvPlan {
         check_length("input", &g.input().dims(), arguments.input.len())?;
         check_length("grad_output", &g.output().dims(), arguments.grad_output.len())?;
         check_length("grad_weight", &g.weight_dims(), arguments.grad_weight.len())?;
-        self.algorithm.grad_weight(Site { geometry: g, level: self.level, workspace: &mut self.workspace }, arguments);
+        let (workspace, is_packed) = (&mut *self.workspace, &mut false);
+        self.algorithm.grad_weight(Site { geometry: g, level: self.level, workspace, is_packed }, arguments);
         Ok(())
     }
 

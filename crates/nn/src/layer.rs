@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 use serde_json::{Map, Value};
-use stampnet_autograd::{Precision, Tape, Var};
+use stampnet_autograd::{BatchNorm, Precision, Tape, Var};
 use stampnet_conv::Pooling;
 use stampnet_geometry::PoolOptions;
 use stampnet_tensor::Shape;
@@ -48,18 +48,36 @@ pub trait Layer: Debug + Send + Sync {
     /// An operation refuses its input. After a successful [`build`](Self::build) for the same shape none does.
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError>;
 
-    /// Records this layer and the `next` one, which alone takes its output, as one operation, if there is an operation that computes both; `None` otherwise,
-    /// with nothing recorded.
+    /// Records this layer and some of those behind it as one operation, if there is one that computes all of them: the value
+    /// and the number of layers of `next` that are in it, at least 1. `None` otherwise, with nothing recorded. Each layer of
+    /// `next` alone takes the output of the one before it.
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    fn call_with(&self, next: &dyn Layer, tape: &mut Tape, call: &Call<'_>) -> Result<Option<Var>, LayerError> {
+    fn call_with(
+        &self,
+        next: &[Next<'_>],
+        tape: &mut Tape,
+        call: &Call<'_>,
+    ) -> Result<Option<(Var, usize)>, LayerError> {
         let _ = (next, tape, call);
         Ok(None)
     }
 
     /// How and by which windows, if the layer is pooling over images; what a convolution before it asks.
     fn pooling(&self) -> Option<(Pooling, PoolOptions)> {
+        None
+    }
+
+    /// The function, if the layer is an activation without parameters; what a convolution or dense layer before it asks.
+    fn as_activation(&self) -> Option<Activation> {
+        None
+    }
+
+    /// The parameters, if the layer is batch normalization along the last axis of samples with `rank` axes, with these weights;
+    /// what a convolution or dense layer before it asks.
+    fn as_batch_norm(&self, rank: usize, weights: &[Var]) -> Option<BatchNorm> {
+        let _ = (rank, weights);
         None
     }
 
@@ -126,6 +144,15 @@ pub trait Layer: Debug + Send + Sync {
     {
         LayerHandle::from(self).trainable(trainable)
     }
+}
+
+/// A layer that alone takes the output of the one before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Next<'a> {
+    /// The layer.
+    pub layer: &'a dyn Layer,
+    /// Its weights, as [`Built::weights`] lists them.
+    pub weights: &'a [Var],
 }
 
 /// What [`Layer::build`] finds out.

@@ -70,7 +70,7 @@ pub use extent::Extent;
 pub use functional::Functional;
 pub use handle::LayerHandle;
 pub use initializer::{Distribution, FanMode, Initializer};
-pub use layer::{Built, Call, Layer, WeightSpec};
+pub use layer::{Built, Call, Layer, Next, WeightSpec};
 pub use loss::{Loss, Objective, ParseLossError};
 pub use model::{
     Evaluation, FitOptions, History, Losses, Model, ModelFileError, ModelLayer, ModelLayerMut, OutputEvaluation,

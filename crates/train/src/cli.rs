@@ -60,6 +60,8 @@ pub(crate) enum BenchCommand {
     Pool(BenchPoolArgs),
     /// Time whole training steps
     Step(BenchStepArgs),
+    /// Time inference
+    Infer(BenchInferArgs),
 }
 
 /// Which data.
@@ -384,6 +386,28 @@ pub(crate) struct ProfileArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
     /// End with one line of JSON on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `stampnet bench infer`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchInferArgs {
+    /// Network: dense, cnn, cnn-average, vgg, resnet or mobilenet, a JSON file in Keras's schema, a run folder or a model file
+    #[arg(long, value_name = "NAME|PATH", default_value = "cnn")]
+    pub(crate) model: String,
+    /// Images per call; may be given several times
+    #[arg(long, value_name = "N", default_values = ["128", "1"], value_parser = positive)]
+    pub(crate) batch: Vec<usize>,
+    /// Seconds per repeat; the median of the repeats is reported
+    #[arg(long, value_name = "S", default_value = "0.3", value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Precision, Keras's name: float32 or mixed_bfloat16 [default: the network's]
+    #[arg(long, value_name = "POLICY", value_parser = precision_names())]
+    pub(crate) precision: Option<Precision>,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// Print one line of JSON for each batch size on standard output; everything else goes to standard error
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -68,6 +68,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Bench(BenchCommand::Conv(args)) => commands::bench_conv::run(&args),
         Command::Bench(BenchCommand::Pool(args)) => commands::bench_pool::run(&args),
         Command::Bench(BenchCommand::Step(args)) => commands::bench_step::run(&args),
+        Command::Bench(BenchCommand::Infer(args)) => commands::bench_infer::run(&args),
     }
 }
 

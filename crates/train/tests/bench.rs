@@ -99,6 +99,21 @@ fn bench_pool_measures_beside_a_walk() {
 }
 
 #[test]
+fn bench_infer_prints_a_line_per_batch_size() {
+    let place = Place::new();
+    let run =
+        place.run("bench infer --model network.json --batch 3 --batch 1 --seconds 0 --threads 1 --json").succeeded();
+    let lines: Vec<serde_json::Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| line["batch"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 1]);
+    for line in &lines {
+        let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["images_per_s", "ms_per_call", "precision", "threads", "batch"]);
+        assert!(line["images_per_s"].as_f64().unwrap() > 0.0, "{line}");
+    }
+    assert!(run.err.contains("ms per call of 1 image;"), "{}", run.err);
+}
+
+#[test]
 fn bench_step_measures_real_and_made_up_images() {
     let place = Place::new();
     for (arguments, source) in [

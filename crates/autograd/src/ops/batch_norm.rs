@@ -100,7 +100,7 @@ impl Tape {
     }
 
     /// Checks everything and returns the number of channels.
-    fn check_batch_norm(&self, shape: Shape, parameters: &BatchNorm) -> Result<usize, AutogradError> {
+    pub(super) fn check_batch_norm(&self, shape: Shape, parameters: &BatchNorm) -> Result<usize, AutogradError> {
         let op = "batch_norm";
         let &BatchNorm { gamma, beta, moving_mean, moving_variance, momentum, epsilon } = parameters;
         let Some(&channels) = shape.last() else {

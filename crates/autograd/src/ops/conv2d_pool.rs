@@ -157,7 +157,9 @@ impl Op for Conv2dPool {
         let bias = self.has_bias.then(|| inputs.get(2).data());
         let (input, weight) = (inputs.get(0).data(), inputs.get(1).data());
         let (activation, winners) = (self.activation, &mut self.winners[..]);
-        self.forward.forward(PooledForward { input, weight, bias, activation, output, winners }).expect(FITS);
+        let arguments = PooledForward { input, weight, bias, activation, output, winners };
+        let plan = &mut self.forward;
+        if inputs.is_unchanged(1) { plan.forward_again(arguments) } else { plan.forward(arguments) }.expect(FITS);
     }
 
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {

@@ -2,7 +2,7 @@
 
 use stampnet_conv::Activation;
 use stampnet_gemm::{GemmPlan, Matrix, MatrixMut};
-use stampnet_tensor::Shape;
+use stampnet_tensor::{AlignedVec, Shape};
 
 use super::bf16_dense::{Bf16Dense, Wanted};
 use super::epilogue::Epilogue;
@@ -56,6 +56,8 @@ impl Tape {
             activation,
             has_bias,
             forward: GemmPlan::new(rows, k, units),
+            packed: AlignedVec::default(),
+            is_packed: false,
             grad_x: self.needs_grad(x).then(|| GemmPlan::new(rows, units, k)),
             grad_weight: self.needs_grad(weight).then(|| GemmPlan::new(k, rows, units)),
             epilogue,
@@ -93,6 +95,9 @@ struct Dense {
     activation: Activation,
     has_bias: bool,
     forward: GemmPlan,
+    /// The weight in the order in which it is read, once it stays the same.
+    packed: AlignedVec<f32>,
+    is_packed: bool,
     grad_x: Option<GemmPlan>,
     grad_weight: Option<GemmPlan>,
     epilogue: Epilogue,
@@ -114,7 +119,18 @@ impl Op for Dense {
         let weight = Matrix::row_major(inputs.get(1).data(), k, units);
         let bias = has_bias.then(|| inputs.get(2).data());
         let epilogue = stampnet_gemm::Epilogue { bias, relu: activation == Activation::Relu };
-        self.forward.run(x, weight, epilogue, MatrixMut::row_major(output, rows, units));
+        let output = MatrixMut::row_major(output, rows, units);
+        if !inputs.is_unchanged(1) {
+            self.is_packed = false;
+            return self.forward.run(x, weight, epilogue, output);
+        }
+        if self.packed.is_empty() {
+            self.packed = AlignedVec::zeroed(self.forward.packed_len());
+        }
+        if !std::mem::replace(&mut self.is_packed, true) {
+            self.forward.pack(weight, &mut self.packed);
+        }
+        self.forward.run_packed(x, (weight, &self.packed), epilogue, output);
     }
 
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {

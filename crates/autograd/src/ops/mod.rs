@@ -20,6 +20,7 @@ mod elementwise_loss;
 mod elu;
 mod epilogue;
 mod erase;
+mod fold_norm;
 mod frame;
 mod gaussian_noise;
 mod gelu;

@@ -101,7 +101,7 @@ impl Algorithm for Depthwise {
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
-        let Site { geometry: g, level, workspace } = site;
+        let Site { geometry: g, level, workspace, .. } = site;
         let GradWeight { input, grad_output, grad_weight } = arguments;
         let (oh, row_len) = (g.h().output(), g.w().output() * g.oc());
         parts(g).sum(workspace, grad_weight, |rows, sum| {

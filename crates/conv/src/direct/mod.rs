@@ -59,7 +59,9 @@ impl Algorithm for Direct {
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
         let Forward { input, weight, bias, activation, output } = arguments;
         let product = Product::forward(site.geometry);
-        product.pack(site.level, weight, site.workspace);
+        if !std::mem::replace(site.is_packed, true) {
+            product.pack(site.level, weight, site.workspace);
+        }
         let source = &Dense { data: input, len: site.geometry.input().sample_len() };
         product.run(site.level, Operands { source, packed: site.workspace, bias, activation, target: output });
     }

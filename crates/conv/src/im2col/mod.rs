@@ -62,7 +62,7 @@ impl Algorithm for Im2col {
         let Site { geometry: g, level, .. } = site;
         if pads_meet_infinity(g, arguments.weight) {
             return scratch::with(Direct.workspace(g, Pass::Forward, level), |workspace| {
-                Direct.forward(Site { geometry: g, level, workspace }, arguments);
+                Direct.forward(Site { geometry: g, level, workspace, is_packed: &mut false }, arguments);
             });
         }
         let Forward { input, weight, bias, activation, output } = arguments;
@@ -106,10 +106,10 @@ impl Algorithm for Im2col {
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
-        let Site { geometry: g, level, workspace } = site;
+        let Site { geometry: g, level, workspace, .. } = site;
         if pads_meet_infinity(g, arguments.grad_output) {
             return scratch::with(Direct.workspace(g, Pass::GradWeight, level), |workspace| {
-                Direct.grad_weight(Site { geometry: g, level, workspace }, arguments);
+                Direct.grad_weight(Site { geometry: g, level, workspace, is_packed: &mut false }, arguments);
             });
         }
         let GradWeight { input, grad_output, grad_weight } = arguments;

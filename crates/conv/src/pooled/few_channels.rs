@@ -22,7 +22,7 @@ use stampnet_geometry::ConvGeometry;
 use stampnet_simd::{Kernel, Level, Simd};
 
 use super::PooledForward;
-use super::forward::rows_per_task;
+use super::forward::{is_serial, rows_per_task};
 use super::plan::pooled;
 use super::reduce::{Pooled, Reduce};
 use crate::algorithm::Site;
@@ -54,15 +54,18 @@ pub(super) fn run(site: &mut Site<'_>, reduce: Reduce, arguments: &mut PooledFor
     let taps = [g.h().kernel(), g.w().kernel() * g.c()];
     let packed = &mut site.workspace[..workspace(g, level)];
     let block = 2 * level.lanes();
-    for (i, packed) in packed.chunks_mut(taps[0] * taps[1] * block).enumerate() {
-        let outputs = [i * block, block.min(g.oc() - i * block)];
-        Product::forward(g).pack_part(level, weight, [0, g.c()], outputs, packed);
+    if !std::mem::replace(site.is_packed, true) {
+        for (i, packed) in packed.chunks_mut(taps[0] * taps[1] * block).enumerate() {
+            let outputs = [i * block, block.min(g.oc() - i * block)];
+            Product::forward(g).pack_part(level, weight, [0, g.c()], outputs, packed);
+        }
     }
     let (packed, bias, shape) = (&*packed, *bias, pooled(g));
     let row_len = shape.w * shape.c;
     let task_rows = rows_per_task(g);
     let samples = output.par_chunks_mut(shape.h * row_len).zip(winners.par_chunks_mut(shape.h * row_len));
-    samples.zip(input.par_chunks(g.input().sample_len())).for_each(|((output, winners), input)| {
+    let samples = samples.zip(input.par_chunks(g.input().sample_len()));
+    samples.with_min_len(if is_serial(g) { shape.n } else { 1 }).for_each(|((output, winners), input)| {
         let parts = output.par_chunks_mut(task_rows * row_len).zip(winners.par_chunks_mut(task_rows * row_len));
         parts.enumerate().for_each(|(i, (output, winners))| {
             let rows = output.len() / row_len;

@@ -18,27 +18,38 @@ const CACHED_BYTES: usize = 16 << 10;
 /// Samples from which on a task is a whole sample.
 const MANY_SAMPLES: usize = 16;
 
+/// Operations of a convolution that one thread does alone: about 10 microseconds, which is what a second thread costs.
+const SERIAL: f64 = 1e6;
+
 /// Overwrites `output` and `winners`.
 pub(super) fn run(site: Site<'_>, reduce: Reduce, arguments: PooledForward<'_>) {
     let PooledForward { input, weight, bias, output, winners, .. } = arguments;
     let g = site.geometry;
     let product = Product::forward(g);
-    product.pack(site.level, weight, site.workspace);
+    if !std::mem::replace(site.is_packed, true) {
+        product.pack(site.level, weight, site.workspace);
+    }
     let task = Task { g, product: &product, level: site.level, packed: site.workspace, bias, reduce };
     let shape = pooled(g);
     let row_len = shape.w * shape.c;
-    let task_rows = rows_per_task(g);
+    let (is_serial, task_rows) = (is_serial(g), rows_per_task(g));
     let samples = output.par_chunks_mut(shape.h * row_len).zip(winners.par_chunks_mut(shape.h * row_len));
-    samples.zip(input.par_chunks(g.input().sample_len())).for_each(|((output, winners), input)| {
+    let samples = samples.zip(input.par_chunks(g.input().sample_len()));
+    samples.with_min_len(if is_serial { shape.n } else { 1 }).for_each(|((output, winners), input)| {
         let parts = output.par_chunks_mut(task_rows * row_len).zip(winners.par_chunks_mut(task_rows * row_len));
         parts.enumerate().for_each(|(i, (output, winners))| task.rows(input, i * task_rows, output, winners));
     });
 }
 
+/// Whether one thread does all.
+pub(super) fn is_serial(g: &ConvGeometry) -> bool {
+    g.flops() < SERIAL
+}
+
 /// Pooled rows of a task: whole samples, where there are many.
 pub(super) fn rows_per_task(g: &ConvGeometry) -> usize {
     let shape = pooled(g);
-    if shape.n < MANY_SAMPLES { shape.h.div_ceil(MANY_SAMPLES.div_ceil(shape.n)) } else { shape.h }
+    if shape.n < MANY_SAMPLES && !is_serial(g) { shape.h.div_ceil(MANY_SAMPLES.div_ceil(shape.n)) } else { shape.h }
 }
 
 /// What all tasks share.

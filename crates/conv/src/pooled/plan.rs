@@ -104,6 +104,8 @@ pub struct ConvPoolPlan {
     /// For a [spread](Kind::Spread) gradient.
     dense: Option<ConvPlan>,
     workspace: AlignedVec<f32>,
+    /// Whether the workspace holds the weight of the last run.
+    is_packed: bool,
 }
 
 /// How a pass runs.
@@ -184,7 +186,7 @@ impl ConvPoolPlan {
             Kind::Spread => g.output().len(),
             Kind::Direct => direct,
         };
-        Ok(Self { geometry, pooling, pass, level, kind, dense, workspace: AlignedVec::zeroed(len) })
+        Ok(Self { geometry, pooling, pass, level, kind, dense, workspace: AlignedVec::zeroed(len), is_packed: false })
     }
 
     /// As the convolution alone is computed.
@@ -235,7 +237,16 @@ impl ConvPoolPlan {
     ///
     /// # Errors
     /// The plan is for another pass, or a slice has the wrong length.
-    pub fn forward(&mut self, mut arguments: PooledForward<'_>) -> Result<(), ConvError> {
+    pub fn forward(&mut self, arguments: PooledForward<'_>) -> Result<(), ConvError> {
+        self.is_packed = false;
+        self.forward_again(arguments)
+    }
+
+    /// As [`forward`](Self::forward), with the same weight as in the last run of this plan, which is not packed again.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_again(&mut self, mut arguments: PooledForward<'_>) -> Result<(), ConvError> {
         self.check_pass(Pass::Forward)?;
         let g = &self.geometry;
         check_length("input", &g.input().dims(), arguments.input.len())?;
@@ -245,7 +256,8 @@ impl ConvPoolPlan {
         }
         check_length("output", &self.output().dims(), arguments.output.len())?;
         check_length("winners", &self.output().dims(), arguments.winners.len())?;
-        let mut site = Site { geometry: g, level: self.level, workspace: &mut self.workspace };
+        let is_packed = &mut self.is_packed;
+        let mut site = Site { geometry: g, level: self.level, workspace: &mut self.workspace, is_packed };
         let reduce = Reduce { pooling: self.pooling, activation: arguments.activation };
         let is_done = match self.kind {
             Kind::Winograd2x2 => winograd::pool::<Two>(&mut site, reduce, &mut arguments),
@@ -254,7 +266,11 @@ impl ConvPoolPlan {
             _ => false,
         };
         if !is_done {
+            // The others pack in another way.
+            let is_direct = matches!(self.kind, Kind::Direct);
+            *site.is_packed &= is_direct;
             forward::run(site, reduce, arguments);
+            self.is_packed = is_direct;
         }
         Ok(())
     }
@@ -270,7 +286,10 @@ impl ConvPoolPlan {
         check_length("weight", &g.weight_dims(), arguments.weight.len())?;
         check_length("grad_input", &g.input().dims(), arguments.grad_input.len())?;
         if self.kind == Kind::Sparse {
-            sparse_input::run(Site { geometry: g, level, workspace: &mut self.workspace }, arguments);
+            sparse_input::run(
+                Site { geometry: g, level, workspace: &mut self.workspace, is_packed: &mut false },
+                arguments,
+            );
             return Ok(());
         }
         let spread = Spread::new(g, level, self.pooling, (arguments.grad_output, arguments.winners));
@@ -298,7 +317,7 @@ impl ConvPoolPlan {
         check_length("input", &g.input().dims(), arguments.input.len())?;
         check_length("grad_weight", &g.weight_dims(), arguments.grad_weight.len())?;
         let spread = Spread::new(g, level, self.pooling, (arguments.grad_output, arguments.winners));
-        let site = Site { geometry: g, level, workspace: &mut self.workspace };
+        let site = Site { geometry: g, level, workspace: &mut self.workspace, is_packed: &mut false };
         match (self.kind, &mut self.dense) {
             (Kind::Sparse, _) => sparse_weight::run(site, arguments),
             (Kind::Patches, _) => patches::run(site, arguments),

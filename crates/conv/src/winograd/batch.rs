@@ -144,7 +144,7 @@ pub(super) fn run<T: Tile>(site: Site<'_>, batch: &Batch<'_>, output: Output<'_>
     };
     let cut = Cut::new::<T>(product, batch.samples, level);
     match cut.round {
-        None => task.by_groups(cut.group, site.workspace),
+        None => task.by_groups(cut.group, site),
         Some(groups) => task.by_blocks(cut.group, groups, site.workspace),
     }
     task.is_finite.into_inner()
@@ -185,14 +185,16 @@ impl<T: Tile> Tasks<'_, T> {
     }
 
     /// The first order.
-    fn by_groups(&self, group: usize, weights: &mut [f32]) {
+    fn by_groups(&self, group: usize, Site { workspace: weights, is_packed, .. }: Site<'_>) {
         let chunks = Stacks { rows: self.block(), channels: self.images.c, chunk: CHUNK };
         let block_len = chunks.len::<T>();
-        weights.par_chunks_mut(block_len).take(self.blocks()).enumerate().for_each(|(block, weights)| {
-            for (chunk, weights) in weights.chunks_mut(chunks.full::<T>()).take(chunks.count()).enumerate() {
-                self.evaluate_weights(block, chunk, weights);
-            }
-        });
+        if !std::mem::replace(is_packed, true) {
+            weights.par_chunks_mut(block_len).take(self.blocks()).enumerate().for_each(|(block, weights)| {
+                for (chunk, weights) in weights.chunks_mut(chunks.full::<T>()).take(chunks.count()).enumerate() {
+                    self.evaluate_weights(block, chunk, weights);
+                }
+            });
+        }
         let weights = &*weights;
         (0..self.tiles.div_ceil(group)).into_par_iter().for_each(|i| {
             let tiles = self.group(i, group);

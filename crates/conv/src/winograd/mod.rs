@@ -94,38 +94,41 @@ impl<T: Tile> Algorithm for Winograd<T> {
     }
 
     fn forward(&self, site: Site<'_>, arguments: Forward<'_>) {
-        let Site { geometry, level, workspace } = site;
+        let Site { geometry, level, workspace, is_packed } = site;
         let Forward { input, weight, bias, activation, output } = arguments;
         let product = &Product::forward(geometry);
         let batch = Batch { product, samples: geometry.n(), input, weight, bias, activation };
-        let site = Site { geometry, level, workspace: &mut *workspace };
+        let site = Site { geometry, level, workspace: &mut *workspace, is_packed: &mut *is_packed };
         if !batch::run::<T>(site, &batch, Output::Image(&mut *output)) {
             let arguments = Forward { input, weight, bias, activation, output };
-            Direct.forward(Site { geometry, level, workspace }, arguments);
+            *is_packed = false;
+            Direct.forward(Site { geometry, level, workspace, is_packed: &mut *is_packed }, arguments);
+            // By the direct algorithm, which is not asked first.
+            *is_packed = false;
         }
     }
 
     fn grad_input(&self, site: Site<'_>, arguments: GradInput<'_>) {
-        let Site { geometry, level, workspace } = site;
+        let Site { geometry, level, workspace, is_packed } = site;
         let GradInput { grad_output, weight, grad_input } = arguments;
         let product = &Product::grad_input(geometry);
         let (samples, bias, activation) = (geometry.n(), None, Activation::Linear);
         let batch = Batch { product, samples, input: grad_output, weight, bias, activation };
-        let site = Site { geometry, level, workspace: &mut *workspace };
+        let site = Site { geometry, level, workspace: &mut *workspace, is_packed: &mut *is_packed };
         if !batch::run::<T>(site, &batch, Output::Image(&mut *grad_input)) {
             let arguments = GradInput { grad_output, weight, grad_input };
-            Direct.grad_input(Site { geometry, level, workspace }, arguments);
+            Direct.grad_input(Site { geometry, level, workspace, is_packed }, arguments);
         }
     }
 
     fn grad_weight(&self, site: Site<'_>, arguments: GradWeight<'_>) {
-        let Site { geometry, level, workspace } = site;
+        let Site { geometry, level, workspace, is_packed } = site;
         let GradWeight { input, grad_output, grad_weight } = arguments;
-        let site = Site { geometry, level, workspace: &mut *workspace };
+        let site = Site { geometry, level, workspace: &mut *workspace, is_packed: &mut *is_packed };
         let tried = GradWeight { input, grad_output, grad_weight: &mut *grad_weight };
         if !grad_weight::run::<T>(site, tried) {
             let arguments = GradWeight { input, grad_output, grad_weight };
-            Direct.grad_weight(Site { geometry, level, workspace }, arguments);
+            Direct.grad_weight(Site { geometry, level, workspace, is_packed }, arguments);
         }
     }
 }
@@ -134,10 +137,11 @@ impl<T: Tile> Algorithm for Winograd<T> {
 /// written is of no use.
 pub(crate) fn pool<T: Tile>(site: &mut Site<'_>, reduce: Reduce, arguments: &mut PooledForward<'_>) -> bool {
     let PooledForward { input, weight, bias, activation, output, winners } = arguments;
-    let Site { geometry, level, workspace } = site;
+    let Site { geometry, level, workspace, is_packed } = site;
     let product = &Product::forward(geometry);
     let batch = Batch { product, samples: geometry.n(), input, weight, bias: *bias, activation: *activation };
-    batch::run::<T>(Site { geometry, level: *level, workspace }, &batch, Output::Pool(reduce, output, winners))
+    let site = Site { geometry, level: *level, workspace, is_packed };
+    batch::run::<T>(site, &batch, Output::Pool(reduce, output, winners))
 }
 
 /// Whether tiles of 2x2 outputs need more products than tiles of 4x4. If not, they round less, and have fewer weights at the

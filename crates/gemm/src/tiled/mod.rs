@@ -36,7 +36,7 @@ use stampnet_tensor::scratch;
 
 use crate::{Matrix, MatrixMut};
 use cut::Cut;
-use task::{Copies, Product, Task};
+use task::{Copies, PackAll, Product, Task};
 use tile::Target;
 
 /// What happens to the sums before they are stored.
@@ -87,6 +87,49 @@ impl GemmPlan {
     /// # Panics
     /// If a shape differs from the plan's, or the bias has not `n` elements.
     pub fn run(&self, a: Matrix<'_>, b: Matrix<'_>, epilogue: Epilogue<'_>, c: MatrixMut<'_>) {
+        self.multiply(a, (b, None), epilogue, c);
+    }
+
+    /// The elements of B in its packed form.
+    pub fn packed_len(&self) -> usize {
+        self.k * self.n.next_multiple_of(self.level.lanes())
+    }
+
+    /// Overwrites `packed` with B in the order in which it is read, for products in which B stays the same.
+    ///
+    /// # Panics
+    /// If the shape differs from the plan's, or `packed` has not [`packed_len`](Self::packed_len) elements.
+    pub fn pack(&self, b: Matrix<'_>, packed: &mut [f32]) {
+        let &Self { k, n, level, .. } = self;
+        assert_eq!([b.rows(), b.columns()], [k, n], "B has the plan's shape");
+        assert_eq!(packed.len(), self.packed_len(), "there is room for all panels");
+        if n > 0 {
+            level.run(PackAll { b: &b, packed });
+        }
+    }
+
+    /// As [`run`](Self::run), with what [`pack`](Self::pack) made of `b`, which is not read. The bits are the same.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run), or `packed` has another length.
+    pub fn run_packed(
+        &self,
+        a: Matrix<'_>,
+        (b, packed): (Matrix<'_>, &[f32]),
+        epilogue: Epilogue<'_>,
+        c: MatrixMut<'_>,
+    ) {
+        assert_eq!(packed.len(), self.packed_len(), "it was packed by this plan");
+        self.multiply(a, (b, Some(packed)), epilogue, c);
+    }
+
+    fn multiply(
+        &self,
+        a: Matrix<'_>,
+        (b, packed): (Matrix<'_>, Option<&[f32]>),
+        epilogue: Epilogue<'_>,
+        c: MatrixMut<'_>,
+    ) {
         let &Self { m, k, n, level } = self;
         assert_eq!([a.rows(), a.columns()], [m, k], "A has the plan's shape");
         assert_eq!([b.rows(), b.columns()], [k, n], "B has the plan's shape");
@@ -97,7 +140,7 @@ impl GemmPlan {
         }
         let copies = Copies::new(&a, &b);
         let cut = Cut::new([m, k, n], level.lanes(), copies);
-        let product = Product { a, b, copies, epilogue, c: Target::new(c) };
+        let product = Product { a, b, packed, copies, epilogue, c: Target::new(c) };
         let run = |index| {
             let (rows, columns) = cut.task(index);
             scratch::with(cut.memory(), |memory| {
@@ -146,7 +189,12 @@ mod tests {
                     epilogue,
                     MatrixMut::strided(&mut c, m, n, n + 2),
                 );
+                let plan = GemmPlan::at_level(m, k, n, level);
+                let (mut packed, mut again) = (vec![f32::NAN; plan.packed_len()], vec![f32::NAN; m * n]);
+                plan.pack(b_matrix, &mut packed);
+                plan.run_packed(a_matrix, (b_matrix, &packed), epilogue, MatrixMut::row_major(&mut again, m, n));
                 for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                    assert_eq!(again[i * n + j], c[i * (n + 2) + j], "{m}x{k}x{n} {level} case {case}, packed");
                     let mut want = epilogue.bias.map_or(0.0, |bias| bias[j]);
                     for t in 0..k {
                         let a = if a_turned { a[t * m + i] } else { a[i * k + t] };

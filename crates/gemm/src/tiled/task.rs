@@ -48,6 +48,8 @@ pub(super) const fn group_len(terms: usize) -> usize {
 pub(super) struct Product<'a> {
     pub(super) a: Matrix<'a>,
     pub(super) b: Matrix<'a>,
+    /// All panels of B, each with all its terms.
+    pub(super) packed: Option<&'a [f32]>,
     pub(super) copies: Copies,
     pub(super) epilogue: Epilogue<'a>,
     pub(super) c: Target<'a>,
@@ -84,6 +86,22 @@ impl Kernel for Task<'_> {
     }
 }
 
+/// Copies all of B to panels.
+pub(super) struct PackAll<'a> {
+    pub(super) b: &'a Matrix<'a>,
+    pub(super) packed: &'a mut [f32],
+}
+
+impl Kernel for PackAll<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let all = Part { start: 0, len: self.b.rows(), first_column: 0, columns: self.b.columns() };
+        panels::pack(s, self.b, all, panel_vectors(S::LANES) * S::LANES, self.packed);
+    }
+}
+
 /// A stretch of the terms of a task's sums.
 struct Stretch<'a> {
     product: &'a Product<'a>,
@@ -112,7 +130,10 @@ impl Stretch<'_> {
     /// The values of B of a panel, from its first term on, and the elements from one term to the next.
     #[inline(always)]
     fn b<'b, S: Simd>(&'b self, part: Part, panel: &'b [f32]) -> (&'b [f32], usize) {
-        if self.is_in_place::<S>(part) {
+        if let Some(packed) = self.product.packed {
+            let width = part.columns.next_multiple_of(S::LANES);
+            (&packed[part.first_column * self.product.b.rows() + part.start * width..], width)
+        } else if self.is_in_place::<S>(part) {
             let (b, stride, _) = self.product.b.parts();
             (&b[part.start * stride + part.first_column..], stride)
         } else {
@@ -127,7 +148,9 @@ impl Stretch<'_> {
         let (group, panels) = memory.split_at_mut(if self.product.copies.a { group_len(part.len) } else { 0 });
         let width = panel_vectors(S::LANES) * S::LANES;
         let last = self.block::<S>((part.columns - 1) / width * width);
-        if self.product.copies.b(self.rows.len()) {
+        if self.product.packed.is_some() {
+            // Nothing is left to do.
+        } else if self.product.copies.b(self.rows.len()) {
             panels::pack(s, &self.product.b, part, width, panels);
         } else if !self.is_in_place::<S>(last) {
             panels::pack(

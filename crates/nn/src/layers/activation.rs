@@ -57,6 +57,10 @@ impl Layer for Activation {
         call.activate(tape, call.x, self.function)
     }
 
+    fn as_activation(&self) -> Option<Function> {
+        Some(self.function)
+    }
+
     fn ends_in_softmax(&self) -> bool {
         self.function == Function::Softmax
     }

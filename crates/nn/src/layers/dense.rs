@@ -1,12 +1,13 @@
 //! Fully connected layer.
 
 use serde_json::{Map, Value};
-use stampnet_autograd::{Tape, Var};
+use stampnet_autograd::{AutogradError, Tape, Var};
 use stampnet_tensor::Shape;
 
+use super::tail::{Abilities, Tail, fold};
 use super::weight_options::{self, BIAS, KERNEL, WeightOptions};
 use crate::config::{Config, ConfigError, ConfigValue, Fixed, entries};
-use crate::{Activation, Built, Call, Constraint, Initializer, Layer, LayerError, Regularizer};
+use crate::{Activation, Built, Call, Constraint, Initializer, Layer, LayerError, Next, Regularizer};
 
 const FIXED: &[(&str, Fixed)] = &[("quantization_config", Fixed::Null)];
 
@@ -119,6 +120,22 @@ impl Dense {
     }
 }
 
+impl Dense {
+    /// Records product, bias, and what the tail adds.
+    fn record(&self, tape: &mut Tape, call: &Call<'_>, tail: Tail) -> Result<Var, AutogradError> {
+        let shape = tape.shape(call.x);
+        let (&inputs, outer) = shape.dims().split_last().expect("a batch has an axis");
+        let rows = if outer.len() == 1 { call.x } else { tape.reshape(call.x, &[outer.iter().product(), inputs])? };
+        let (mut kernel, mut bias) = (call.weights[0], call.weights.get(1).copied());
+        if let Some(norm) = tail.norm {
+            let (folded, summand) = fold(tape, kernel, bias, norm)?;
+            (kernel, bias) = (folded, Some(summand));
+        }
+        let y = tape.dense(rows, kernel, bias, tail.fused)?;
+        if outer.len() == 1 { Ok(y) } else { tape.reshape(y, &[outer, &[self.units]].concat()) }
+    }
+}
+
 impl Layer for Dense {
     fn class_name(&self) -> &'static str {
         "Dense"
@@ -150,15 +167,23 @@ impl Layer for Dense {
     }
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
-        let shape = tape.shape(call.x);
-        let (&inputs, outer) = shape.dims().split_last().expect("a batch has an axis");
-        let rows = if outer.len() == 1 { call.x } else { tape.reshape(call.x, &[outer.iter().product(), inputs])? };
         let (fused, after) = self.activation.fuse();
-        let mut y = tape.dense(rows, call.weights[0], call.weights.get(1).copied(), fused)?;
-        if outer.len() > 1 {
-            y = tape.reshape(y, &[outer, &[self.units]].concat())?;
-        }
+        let y = self.record(tape, call, Tail::none(fused))?;
         call.activate(tape, y, after)
+    }
+
+    fn call_with(
+        &self,
+        next: &[Next<'_>],
+        tape: &mut Tape,
+        call: &Call<'_>,
+    ) -> Result<Option<(Var, usize)>, LayerError> {
+        let rank = tape.shape(call.x).rank() - 1;
+        let tail = Tail::of(self.activation, next, tape, rank, Abilities { folds: true, pools: false });
+        if tail.len == 0 {
+            return Ok(None);
+        }
+        Ok(Some((self.record(tape, call, tail)?, tail.len)))
     }
 
     fn ends_in_softmax(&self) -> bool {

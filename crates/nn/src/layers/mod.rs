@@ -61,6 +61,7 @@ mod separable_conv2d;
 mod shape;
 mod softmax;
 mod spatial_dropout2d;
+mod tail;
 mod up_sampling2d;
 mod warp;
 mod weight_options;

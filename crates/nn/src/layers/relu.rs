@@ -5,7 +5,7 @@ use stampnet_autograd::{ReluOptions, Tape, Var};
 use stampnet_tensor::Shape;
 
 use crate::config::{Config, ConfigError, ConfigValue, entries};
-use crate::{Built, Call, Layer, LayerError};
+use crate::{Activation, Built, Call, Layer, LayerError};
 
 /// Cuts off what is below a threshold, and above a largest value.
 ///
@@ -98,6 +98,10 @@ impl Layer for ReLU {
             threshold: self.threshold as f32,
         };
         Ok(if options == ReluOptions::default() { tape.relu(call.x)? } else { tape.relu_with(call.x, options)? })
+    }
+
+    fn as_activation(&self) -> Option<Activation> {
+        (*self == Self::new()).then_some(Activation::Relu)
     }
 }
 

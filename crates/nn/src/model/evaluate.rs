@@ -72,7 +72,7 @@ impl Model {
             let weights = &mut self.weights;
             on_worker(|| {
                 load(program, data, rows, losses)?;
-                program.run(weights, 0);
+                program.run(weights);
                 Ok::<_, NnError>(())
             })?;
             if !program.loss().is_finite() {

@@ -7,7 +7,7 @@ use stampnet_tensor::Shape;
 
 use super::draft::Form;
 use crate::handle::{Named, label};
-use crate::{Functional, NnError, WeightSpec};
+use crate::{Functional, Next, NnError, WeightSpec};
 
 /// The layers of a model and how they are connected. A [`Sequential`](crate::Sequential) is a graph like any other: a chain.
 #[derive(Clone, Debug)]
@@ -250,19 +250,40 @@ impl<'a> Recording<'a> {
         };
         let first = tape.len();
         tape.set_precision(named.precision);
-        if let Some(next) =
-            self.consumers[node].filter(|&next| graph.nodes[next].inputs.len() == 1 && !self.logits[next])
-            && let Some(after) = graph.layer(next).filter(|after| after.named.precision == named.precision)
-            && let Some(value) = named.layer.call_with(&*after.named.layer, tape, &call).map_err(error)?
-        {
-            tape.label(first, &format!("{} + {}", named.name, after.named.name));
-            self.values[next] = Some(value);
-            // Nobody asks for what lies between.
-            self.values[node] = Some(value);
-            return Ok(());
+        let row = if tape.has_fusion() { self.row(node) } else { Vec::new() };
+        let next: Vec<Next<'_>> = row.iter().map(|&(_, next)| next).collect();
+        let (value, len) = match named.layer.call_with(&next, tape, &call).map_err(error)? {
+            Some(several) => several,
+            None => (named.layer.call(tape, &call).map_err(error)?, 0),
+        };
+        let mut label = named.name.clone();
+        for (node, _) in &row[..len] {
+            label = format!("{label} + {}", graph.name_of(*node));
         }
-        self.values[node] = Some(named.layer.call(tape, &call).map_err(error)?);
-        tape.label(first, &named.name);
+        tape.label(first, &label);
+        // Nobody asks for what lies between.
+        for &node in [node].iter().chain(row[..len].iter().map(|(node, _)| node)) {
+            self.values[node] = Some(value);
+        }
         Ok(())
+    }
+
+    /// The layers behind a node, of its precision, of which each alone takes the value of the one before it, and their nodes.
+    fn row(&self, node: usize) -> Vec<(usize, Next<'a>)> {
+        let graph = self.graph;
+        let precision = |node: usize| graph.layer(node).map(|layer| layer.named.precision);
+        let own = precision(node);
+        let mut row = Vec::new();
+        let mut last = node;
+        while let Some(node) = self.consumers[last]
+            && let NodeSource::Layer(Call { layer, .. }) = graph.nodes[node].source
+            && graph.nodes[node].inputs.len() == 1
+            && !self.logits[node]
+            && precision(node) == own
+        {
+            row.push((node, Next { layer: &*graph.layers[layer].named.layer, weights: self.weights[layer] }));
+            last = node;
+        }
+        row
     }
 }

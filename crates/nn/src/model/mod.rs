@@ -19,6 +19,7 @@ mod program;
 mod summary;
 mod tally;
 mod weighting;
+mod weights;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ pub use profile::{ProfileRow, StepPart, StepProfile};
 
 use self::losses::Weighted;
 use self::program::Programs;
+use self::weights::Weights;
 use crate::metrics::Metric;
 use crate::{Loss, NnError, Optimizer, TrainError};
 
@@ -80,7 +82,7 @@ impl Weight {
 /// training allocates nothing per step.
 pub struct Model {
     graph: Graph,
-    weights: Vec<Weight>,
+    weights: Weights,
     seed: u64,
     metadata: BTreeMap<String, String>,
     compiled: Option<Compiled>,
@@ -121,7 +123,7 @@ impl Model {
 
     fn with_weights(graph: Graph, weights: Vec<Weight>, seed: u64) -> Self {
         let (metadata, programs) = (BTreeMap::new(), Programs::default());
-        Self { graph, weights, seed, metadata, compiled: None, programs }
+        Self { graph, weights: Weights::new(weights), seed, metadata, compiled: None, programs }
     }
 
     /// The model's name.
@@ -198,7 +200,7 @@ impl Model {
             *target = self.weights.iter().map(|weight| weight.tensor.clone()).collect();
             return;
         }
-        for (copy, weight) in target.iter_mut().zip(&self.weights) {
+        for (copy, weight) in target.iter_mut().zip(self.weights.iter()) {
             copy.data_mut().copy_from_slice(weight.tensor.data());
         }
     }
@@ -245,6 +247,19 @@ impl Model {
     /// The precision of the layers; the lowest one, if they differ.
     pub fn precision(&self) -> Precision {
         self.graph.precision()
+    }
+
+    /// Allows several layers to run as one operation, as they do at first, or lets each run alone: a convolution with the
+    /// rectifier and the pooling behind it, and in inference with batch normalization, which is folded into its weights. What
+    /// changes is speed, memory and rounding; [`Tape::fold_batch_norm`](stampnet_autograd::Tape::fold_batch_norm) has the bound.
+    ///
+    /// ```
+    /// let mut model = stampnet_nn::models::vgg((28, 28, 1), 10).build(42)?;
+    /// model.set_fusion(false);
+    /// # Ok::<(), stampnet_nn::NnError>(())
+    /// ```
+    pub fn set_fusion(&mut self, allowed: bool) {
+        self.programs.set_fusion(allowed);
     }
 
     /// Says how to train: with this optimizer, against this loss, or a loss for each output. Forgets what an earlier optimizer

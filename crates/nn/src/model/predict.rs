@@ -65,6 +65,41 @@ impl Model {
         })
     }
 
+    /// The outputs for `samples`, computed in one batch: the fast way to ask again and again. The model keeps what it needs for
+    /// the last two batch sizes, so that nothing is allocated, and packs its weights once until they change.
+    ///
+    /// Threads work best if they need not be woken: call it from a thread of the pool, as within `rayon::scope`.
+    ///
+    /// ```
+    /// use stampnet_nn::models;
+    /// use stampnet_tensor::{Shape, Tensor};
+    ///
+    /// let mut model = models::book_cnn().build(42)?;
+    /// let image = Tensor::zeros(Shape::new(&[1, 28, 28, 1])?);
+    /// let probabilities = model.infer(image.view())?;
+    /// assert_eq!(probabilities.dims(), [1, 10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There are no samples, they do not fit the model, or it has several inputs or outputs.
+    pub fn infer(&mut self, samples: View<'_>) -> Result<View<'_>, NnError> {
+        self.single_output()?;
+        let (n, sample) = match samples.dims().split_first() {
+            Some((&n, sample)) => (n, Shape::new(sample)?),
+            None => (0, samples.shape()),
+        };
+        check_samples(&self.graph, &[sample])?;
+        if n == 0 {
+            return Err(TrainError::NoData.into());
+        }
+        let key = Key { task: Task::Predict, n, seed: 0, weighted: false };
+        let (program, weights) = (self.programs.get(&self.graph, &[], key)?, &mut self.weights);
+        program.next.samples[0].data_mut().copy_from_slice(samples.data());
+        on_worker(|| program.run(weights));
+        Ok(program.output(0))
+    }
+
     /// The outputs for all samples of `data`, in order, `[n, ..]`; targets are not looked at.
     ///
     /// # Errors
@@ -104,7 +139,7 @@ impl Model {
             let (weights, fill) = (&mut self.weights, &mut fill);
             on_worker(|| {
                 fill(rows.clone(), program)?;
-                program.run(weights, 0);
+                program.run(weights);
                 Ok::<_, NnError>(())
             })?;
             for (i, all) in all.iter_mut().enumerate() {

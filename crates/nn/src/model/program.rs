@@ -9,6 +9,7 @@ use super::batch::{Batch, batch_shape};
 use super::graph::{PlacedSpec, Values};
 use super::losses::Weighted;
 use super::profile::Clock;
+use super::weights::Weights;
 use super::{Graph, Weight};
 use crate::loss::Output;
 use crate::optimizers::WeightStep;
@@ -58,18 +59,21 @@ pub(super) struct Program {
     /// Room for norms.
     norms: Vec<f64>,
     clock: Clock,
+    /// How often the weights had changed when the program ran last.
+    changes: Option<u64>,
     /// The batch that the next run takes.
     pub(super) next: Batch,
 }
 
 impl Program {
     /// Records `graph` on batches of zeros, with weights of zeros.
-    fn record(graph: &Graph, losses: &[Weighted], key: Key, has_winograd: bool) -> Result<Self, NnError> {
+    fn record(graph: &Graph, losses: &[Weighted], key: Key, without: Without) -> Result<Self, NnError> {
         let Key { task, n, seed, weighted } = key;
         let mode = if task == Task::Train { Mode::Training } else { Mode::Inference };
         let losses = if task == Task::Predict { &[] } else { losses };
         let mut tape = Tape::with_seed(mode, seed);
-        tape.set_winograd(has_winograd);
+        tape.set_winograd(!without.winograd);
+        tape.set_fusion(!without.fusion);
         let mut next = Batch::zeros(graph, n, losses)?;
         let inputs: Vec<Var> = next.samples.iter().map(|samples| tape.input(samples.clone())).collect();
         let sample_weights = if weighted {
@@ -101,6 +105,10 @@ impl Program {
             loss = Some(sum);
         }
         let loss = add_penalties(&mut tape, graph, &weights, loss)?;
+        if mode == Mode::Inference {
+            let kept: Vec<Var> = outputs.iter().chain(&own).copied().chain(loss).collect();
+            tape.share_memory(&kept);
+        }
         let (losses, norms, bounded) = (own, Vec::new(), Bounded::all(graph));
         Ok(Self {
             key,
@@ -116,19 +124,31 @@ impl Program {
             bounded,
             norms,
             clock: Clock::default(),
+            changes: None,
             next,
         })
     }
 
-    /// Computes the outputs (and losses) of the next batch with `weights`, as step `step` of the run.
-    pub(super) fn run(&mut self, weights: &mut [Weight], step: u64) {
+    /// Computes the outputs (and losses) of the next batch with `weights`, which stay as they are.
+    ///
+    /// # Panics
+    /// If the program trains.
+    pub(super) fn run(&mut self, weights: &mut Weights) {
+        assert_ne!(self.key.task, Task::Train, "training changes state");
+        let (weights, changes) = weights.lend();
         self.take_batch();
         self.exchange(weights);
-        self.tape.replay(step);
+        if self.changes == Some(changes) {
+            self.tape.replay_inputs(0);
+        } else {
+            self.tape.replay(0);
+        }
         self.exchange(weights);
+        self.changes = Some(changes);
     }
 
-    /// As [`run`](Self::run), then lets `optimizer` change the weights, unless the loss is not finite.
+    /// Computes loss and gradients of the next batch, as step `step` of the run, then lets `optimizer` change the weights, unless
+    /// the loss is not finite.
     pub(super) fn train(
         &mut self,
         weights: &mut [Weight],
@@ -310,10 +330,18 @@ pub(super) fn on_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 pub(super) struct Programs {
     /// The one used last comes last.
     programs: Vec<Program>,
-    /// Whether convolutions are kept from Winograd's tiles.
-    no_winograd: bool,
+    without: Without,
     /// Whether training is timed.
     is_timed: bool,
+}
+
+/// What a model does without.
+#[derive(Clone, Copy, Debug, Default)]
+struct Without {
+    /// Winograd's tiles.
+    winograd: bool,
+    /// Operations that compute several layers.
+    fusion: bool,
 }
 
 /// Programs kept for each task: one for full batches, one for the last batch of a pass.
@@ -326,7 +354,7 @@ impl Programs {
             Some(found) => self.programs[found..].rotate_left(1),
             None => {
                 self.make_room(key.task);
-                let mut program = Program::record(graph, losses, key, !self.no_winograd)?;
+                let mut program = Program::record(graph, losses, key, self.without)?;
                 if self.is_timed && key.task == Task::Train {
                     program.start_profile();
                 }
@@ -356,7 +384,13 @@ impl Programs {
 
     /// Allows Winograd's tiles, or forbids them.
     pub(super) fn set_winograd(&mut self, allowed: bool) {
-        self.no_winograd = !allowed;
+        self.without.winograd = !allowed;
+        self.clear();
+    }
+
+    /// Allows operations that compute several layers, or forbids them.
+    pub(super) fn set_fusion(&mut self, allowed: bool) {
+        self.without.fusion = !allowed;
         self.clear();
     }
 

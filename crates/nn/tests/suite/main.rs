@@ -4,6 +4,7 @@ mod augmentation;
 mod averages;
 mod callbacks;
 mod common;
+mod execution;
 mod file;
 mod graph;
 mod json;

@@ -93,6 +93,7 @@ impl<const N: usize> Family<N> for Depthwise {
     const KERNEL: Keys = DEPTHWISE;
     const HAS_CAUSAL: bool = false;
     const HAS_EXPLICIT: bool = true;
+    const FOLDS_INTO: Option<usize> = Some(0);
 
     fn read(config: &mut Config) -> Result<Self, ConfigError> {
         let mut family = Self { depth_multiplier: 1 };
@@ -112,7 +113,7 @@ impl<const N: usize> Family<N> for Depthwise {
         Ok(Built { output: output_shape::<N>(&geometry)?, weights })
     }
 
-    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands<'_>) -> Result<Var, LayerError> {
+    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands) -> Result<Var, LayerError> {
         let Operands { x, weights, bias, fused } = operands;
         let x = as_images::<N>(tape, x)?;
         let y = layer.record_grouped(tape, (x, weights[0]), bias, fused)?;

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use serde_json::{Map, Value};
 use stampnet_autograd::{Tape, Var};
 use stampnet_conv::{Activation as Fused, Pooling};
-use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding, PoolOptions};
+use stampnet_geometry::{ConvGeometry, ConvOptions, Nhwc, Padding};
 use stampnet_tensor::Shape;
 
 pub use depthwise::Depthwise;
@@ -18,10 +18,12 @@ pub use plain::Plain;
 pub use separable::Separable;
 pub use transposed::Transposed;
 
+use super::tail::{Abilities, Tail, fold};
 use super::weight_options::{self, BIAS, Keys, WeightOptions};
 use crate::config::{Config, ConfigError, ConfigValue, Fixed, entries};
 use crate::{
-    Activation, Built, Call, Constraint, DataFormat, Extent, Initializer, Layer, LayerError, Regularizer, WeightSpec,
+    Activation, Built, Call, Constraint, DataFormat, Extent, Initializer, Layer, LayerError, Next, Regularizer,
+    WeightSpec,
 };
 
 /// A convolution layer over `N` axes: [`Conv1D`](super::Conv1D), [`Conv2DTranspose`](super::Conv2DTranspose) and the others
@@ -52,6 +54,8 @@ pub trait Family<const N: usize>: Clone + Debug + PartialEq + Send + Sync + 'sta
     const HAS_CAUSAL: bool;
     /// Whether pads can be given one by one, in images.
     const HAS_EXPLICIT: bool;
+    /// The weight whose last axes are the output channels, if there is one: what batch normalization is folded into.
+    const FOLDS_INTO: Option<usize>;
 
     /// Reads its own arguments.
     fn read(config: &mut Config) -> Result<Self, ConfigError>;
@@ -68,25 +72,30 @@ pub trait Family<const N: usize>: Clone + Debug + PartialEq + Send + Sync + 'sta
     fn build(layer: &ConvLayer<Self, N>, input: Shape) -> Result<Built, LayerError>;
 
     /// Records the convolution of a batch with its channels last.
-    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands<'_>) -> Result<Var, LayerError>;
+    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands) -> Result<Var, LayerError>;
 
-    /// Records convolution and 2x2 pooling as one operation, if there is one.
+    /// Whether convolution and 2x2 pooling are one operation.
+    fn pools(_: &ConvLayer<Self, N>) -> bool {
+        false
+    }
+
+    /// Records that operation; called where there is one. Else it records the convolution alone.
     fn record_pooled(
-        _: &ConvLayer<Self, N>,
-        _: &mut Tape,
-        _: Operands<'_>,
+        layer: &ConvLayer<Self, N>,
+        tape: &mut Tape,
+        operands: Operands,
         _: Pooling,
-    ) -> Result<Option<Var>, LayerError> {
-        Ok(None)
+    ) -> Result<Var, LayerError> {
+        Self::record(layer, tape, operands)
     }
 }
 
 /// What a convolution is recorded of.
-#[derive(Clone, Copy, Debug)]
-pub struct Operands<'a> {
+#[derive(Clone, Debug)]
+pub struct Operands {
     x: Var,
     /// All weights but the bias.
-    weights: &'a [Var],
+    weights: Vec<Var>,
     bias: Option<Var>,
     /// What the operation applies while its output is in registers.
     fused: Fused,
@@ -232,13 +241,15 @@ impl<F: Family<N>, const N: usize> ConvLayer<F, N> {
         }
     }
 
-    fn operands<'a>(&self, tape: &mut Tape, call: &Call<'a>, fused: Fused) -> Result<Operands<'a>, LayerError> {
+    fn operands(&self, tape: &mut Tape, call: &Call<'_>, tail: Tail) -> Result<Operands, LayerError> {
         let x = self.data_format.record_channels_last(tape, call.x)?;
-        let (weights, bias) = match call.weights.split_last() {
-            Some((&bias, weights)) if self.use_bias => (weights, Some(bias)),
-            _ => (call.weights, None),
-        };
-        Ok(Operands { x, weights, bias, fused })
+        let mut weights = call.weights.to_vec();
+        let mut bias = if self.use_bias { weights.pop() } else { None };
+        if let (Some(norm), Some(weight)) = (tail.norm, F::FOLDS_INTO) {
+            let (kernel, summand) = fold(tape, weights[weight], bias, norm)?;
+            (weights[weight], bias) = (kernel, Some(summand));
+        }
+        Ok(Operands { x, weights, bias, fused: tail.fused })
     }
 }
 
@@ -277,21 +288,29 @@ impl<F: Family<N>, const N: usize> Layer for ConvLayer<F, N> {
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         let (fused, after) = self.activation.fuse();
-        let operands = self.operands(tape, call, fused)?;
+        let operands = self.operands(tape, call, Tail::none(fused))?;
         let y = F::record(self, tape, operands)?;
         let y = self.data_format.record_restored(tape, y)?;
         call.activate(tape, y, after)
     }
 
-    fn call_with(&self, next: &dyn Layer, tape: &mut Tape, call: &Call<'_>) -> Result<Option<Var>, LayerError> {
-        let (fused, after) = self.activation.fuse();
-        let pooling = next.pooling().filter(|(_, windows)| *windows == PoolOptions::new(2));
-        let Some((pooling, _)) = pooling else { return Ok(None) };
-        if after != Activation::Linear || self.data_format != DataFormat::ChannelsLast {
+    fn call_with(
+        &self,
+        next: &[Next<'_>],
+        tape: &mut Tape,
+        call: &Call<'_>,
+    ) -> Result<Option<(Var, usize)>, LayerError> {
+        let can = Abilities { folds: F::FOLDS_INTO.is_some(), pools: F::pools(self) };
+        let tail = Tail::of(self.activation, next, tape, N + 1, can);
+        if tail.len == 0 || self.data_format != DataFormat::ChannelsLast {
             return Ok(None);
         }
-        let operands = self.operands(tape, call, fused)?;
-        F::record_pooled(self, tape, operands, pooling)
+        let operands = self.operands(tape, call, tail)?;
+        let value = match tail.pooling {
+            Some(pooling) => F::record_pooled(self, tape, operands, pooling)?,
+            None => F::record(self, tape, operands)?,
+        };
+        Ok(Some((value, tail.len)))
     }
 
     fn ends_in_softmax(&self) -> bool {

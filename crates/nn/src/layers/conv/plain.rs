@@ -75,7 +75,7 @@ impl<const N: usize> ConvLayer<Plain, N> {
         Ok(Built { output, weights })
     }
 
-    fn record_volume(&self, tape: &mut Tape, operands: Operands<'_>) -> Result<Var, LayerError> {
+    fn record_volume(&self, tape: &mut Tape, operands: Operands) -> Result<Var, LayerError> {
         let Operands { x, weights, bias, fused } = operands;
         let (n, windows) = (tape.shape(x)[0], self.depth());
         let stacked = tape.stack_depth(x, &windows)?;
@@ -98,6 +98,7 @@ impl<const N: usize> Family<N> for Plain {
     const KERNEL: Keys = KERNEL;
     const HAS_CAUSAL: bool = true;
     const HAS_EXPLICIT: bool = true;
+    const FOLDS_INTO: Option<usize> = Some(0);
 
     fn read(config: &mut Config) -> Result<Self, ConfigError> {
         let mut family = Self { filters: config.required("filters")?, groups: 1 };
@@ -119,7 +120,7 @@ impl<const N: usize> Family<N> for Plain {
         Ok(Built { output: output_shape::<N>(&geometry)?, weights })
     }
 
-    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands<'_>) -> Result<Var, LayerError> {
+    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands) -> Result<Var, LayerError> {
         if N == 3 {
             return layer.record_volume(tape, operands);
         }
@@ -130,21 +131,22 @@ impl<const N: usize> Family<N> for Plain {
     }
 
     /// Groups are left to their own algorithms.
+    fn pools(layer: &ConvLayer<Self, N>) -> bool {
+        N == 2 && layer.family.groups == 1
+    }
+
     fn record_pooled(
         layer: &ConvLayer<Self, N>,
         tape: &mut Tape,
-        operands: Operands<'_>,
+        operands: Operands,
         pooling: Pooling,
-    ) -> Result<Option<Var>, LayerError> {
+    ) -> Result<Var, LayerError> {
         let Self { filters, groups } = layer.family;
-        if N != 2 || groups > 1 {
-            return Ok(None);
-        }
         let Operands { x, weights, bias, fused } = operands;
         let options = &layer.options(filters, groups);
-        Ok(Some(match pooling {
+        Ok(match pooling {
             Pooling::Max => tape.conv2d_max_pool2d(x, weights[0], bias, options, fused)?,
             Pooling::Average => tape.conv2d_avg_pool2d(x, weights[0], bias, options, fused)?,
-        }))
+        })
     }
 }

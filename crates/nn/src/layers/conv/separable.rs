@@ -94,6 +94,7 @@ impl<const N: usize> Family<N> for Separable {
     const KERNEL: Keys = DEPTHWISE;
     const HAS_CAUSAL: bool = false;
     const HAS_EXPLICIT: bool = true;
+    const FOLDS_INTO: Option<usize> = Some(1);
 
     fn read(config: &mut Config) -> Result<Self, ConfigError> {
         let mut family = Self::with_filters(config.required("filters")?);
@@ -122,7 +123,7 @@ impl<const N: usize> Family<N> for Separable {
         Ok(Built { output: output_shape::<N>(&mixed)?, weights })
     }
 
-    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands<'_>) -> Result<Var, LayerError> {
+    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands) -> Result<Var, LayerError> {
         let Operands { x, weights, bias, fused } = operands;
         let x = as_images::<N>(tape, x)?;
         let alone = layer.record_grouped(tape, (x, weights[0]), None, Fused::Linear)?;

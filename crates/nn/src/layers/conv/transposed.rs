@@ -71,6 +71,7 @@ impl<const N: usize> Family<N> for Transposed<N> {
     const KERNEL: Keys = KERNEL;
     const HAS_CAUSAL: bool = false;
     const HAS_EXPLICIT: bool = false;
+    const FOLDS_INTO: Option<usize> = None;
 
     fn read(config: &mut Config) -> Result<Self, ConfigError> {
         let mut family = Self { filters: config.required("filters")?, output_padding: None };
@@ -89,7 +90,7 @@ impl<const N: usize> Family<N> for Transposed<N> {
         Ok(Built { output, weights })
     }
 
-    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands<'_>) -> Result<Var, LayerError> {
+    fn record(layer: &ConvLayer<Self, N>, tape: &mut Tape, operands: Operands) -> Result<Var, LayerError> {
         let Operands { x, weights, bias, fused } = operands;
         let (x, kernel) = (as_images::<N>(tape, x)?, as_image_kernel::<N>(tape, weights[0])?);
         let y = tape.conv2d_transpose(x, kernel, bias, &layer.transposed(), fused)?;

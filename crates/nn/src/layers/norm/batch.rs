@@ -23,6 +23,11 @@ impl Batch {
     fn resolve(&self, rank: usize) -> Result<usize, LayerError> {
         Ok(Axes::One(self.axis).resolve(rank)?[0])
     }
+
+    fn parameters(&self, Affine { gamma, beta, state, epsilon }: Affine<'_>) -> BatchNorm {
+        let (moving_mean, moving_variance) = (state[0], state[1]);
+        BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: self.momentum as f32, epsilon }
+    }
 }
 
 impl Norm for Batch {
@@ -67,10 +72,13 @@ impl Norm for Batch {
         ])
     }
 
+    fn as_batch_norm(&self, rank: usize, affine: Affine<'_>) -> Option<BatchNorm> {
+        let is_last = self.resolve(rank).is_ok_and(|axis| axis + 1 == rank);
+        is_last.then(|| self.parameters(affine))
+    }
+
     fn record(&self, tape: &mut Tape, call: &Call<'_>, affine: Affine<'_>) -> Result<Var, LayerError> {
-        let Affine { gamma, beta, state, epsilon } = affine;
-        let (moving_mean, moving_variance) = (state[0], state[1]);
-        let norm = BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: self.momentum as f32, epsilon };
+        let norm = self.parameters(affine);
         // Frozen, the layer is what it is in inference, as in Keras.
         let record = if call.trainable { Tape::batch_norm } else { Tape::fixed_batch_norm };
         let rank = tape.shape(call.x).rank() - 1;

@@ -7,7 +7,7 @@ mod of_axes;
 use std::fmt::Debug;
 
 use serde_json::{Map, Value};
-use stampnet_autograd::{Tape, Var};
+use stampnet_autograd::{BatchNorm, Tape, Var};
 use stampnet_tensor::Shape;
 
 pub use batch::Batch;
@@ -40,6 +40,12 @@ pub trait Norm: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn state(&self, dims: &[usize]) -> Result<Vec<WeightSpec>, LayerError> {
         let _ = dims;
         Ok(Vec::new())
+    }
+
+    /// The parameters, if this is batch normalization along the last axis of samples with `rank` axes.
+    fn as_batch_norm(&self, rank: usize, affine: Affine<'_>) -> Option<BatchNorm> {
+        let _ = (rank, affine);
+        None
     }
 
     /// Records the layer with these weights.
@@ -143,6 +149,17 @@ impl<K: Norm> NormLayer<K> {
         self
     }
 
+    /// The layer's weights by their roles.
+    fn affine<'a>(&self, weights: &'a [Var]) -> Affine<'a> {
+        let (learned, state) = weights.split_at(usize::from(self.scale) + usize::from(self.center));
+        Affine {
+            gamma: learned.first().copied().filter(|_| self.scale),
+            beta: learned.last().copied().filter(|_| self.center),
+            state,
+            epsilon: self.epsilon as f32,
+        }
+    }
+
     pub(super) fn from_config(config: &mut Config) -> Result<Self, ConfigError> {
         let mut layer = Self::with(K::read(config)?);
         config.optional("epsilon", &mut layer.epsilon)?;
@@ -184,13 +201,10 @@ impl<K: Norm> Layer for NormLayer<K> {
     }
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
-        let (learned, state) = call.weights.split_at(usize::from(self.scale) + usize::from(self.center));
-        let affine = Affine {
-            gamma: learned.first().copied().filter(|_| self.scale),
-            beta: learned.last().copied().filter(|_| self.center),
-            state,
-            epsilon: self.epsilon as f32,
-        };
-        self.kind.record(tape, call, affine)
+        self.kind.record(tape, call, self.affine(call.weights))
+    }
+
+    fn as_batch_norm(&self, rank: usize, weights: &[Var]) -> Option<BatchNorm> {
+        self.kind.as_batch_norm(rank, self.affine(weights))
     }
 }

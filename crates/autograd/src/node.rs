@@ -1,0 +1,74 @@
+//! What a tape keeps of each value.
+
+use stampnet_simd::Level;
+use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
+
+use crate::op::Op;
+use crate::parallel::{Plus, map_in_place};
+use crate::tape::Var;
+
+/// A value on the tape and how it is computed.
+pub(crate) struct Node {
+    pub(crate) shape: Shape,
+    /// Which buffer holds the value; a reshaped value shares its input's.
+    pub(crate) buffer: usize,
+    pub(crate) inputs: Vec<Var>,
+    pub(crate) needs_grad: bool,
+    pub(crate) is_state: bool,
+    /// Whether the elements are bfloat16 numbers.
+    pub(crate) is_bfloat16: bool,
+    /// Whether the tape rounds what the operation computes, and the gradient that it gets.
+    pub(crate) is_rounded: bool,
+    /// Whether the value follows from variables and state alone, on a tape for inference.
+    pub(crate) is_fixed: bool,
+    /// Whether the value is there after a run. It is not if others take its memory: see [`Tape::share_memory`].
+    pub(crate) is_kept: bool,
+    pub(crate) op: Option<Box<dyn Op>>,
+}
+
+impl Node {
+    /// A value without an operation, which no gradient goes through.
+    pub(crate) const fn new(shape: Shape, buffer: usize, inputs: Vec<Var>) -> Self {
+        let (needs_grad, is_state, is_bfloat16, is_rounded) = (false, false, false, false);
+        let (is_fixed, is_kept, op) = (false, true, None);
+        Self { shape, buffer, inputs, needs_grad, is_state, is_bfloat16, is_rounded, is_fixed, is_kept, op }
+    }
+
+    /// The value, which may have more memory than it needs.
+    pub(crate) fn view<'a>(&self, buffers: &'a [Tensor]) -> View<'a> {
+        let elements = &buffers[self.buffer].data()[..self.shape.len()];
+        View::new(self.shape.dims(), elements).expect("a node's shape fits its elements")
+    }
+}
+
+/// The gradient of a buffer. Its memory is kept when the gradient is cleared.
+#[derive(Default)]
+pub(crate) struct Gradient {
+    pub(crate) data: AlignedVec<f32>,
+    pub(crate) is_set: bool,
+}
+
+impl Gradient {
+    /// Adds what `overwrite` writes, `len` numbers, to what is there.
+    pub(crate) fn take(
+        &mut self,
+        len: usize,
+        scratch: &mut AlignedVec<f32>,
+        level: Level,
+        overwrite: impl FnOnce(&mut [f32]),
+    ) {
+        if self.data.len() != len {
+            self.data = AlignedVec::zeroed(len);
+        }
+        if !self.is_set {
+            self.is_set = true;
+            return overwrite(&mut self.data);
+        }
+        if scratch.len() < len {
+            *scratch = AlignedVec::zeroed(len);
+        }
+        let part = &mut scratch[..len];
+        overwrite(part);
+        map_in_place(level, Plus, part, &mut self.data);
+    }
+}
