@@ -34,9 +34,12 @@ const LOSS_TOLERANCE: f64 = 1e-4;
 /// How far a weight may be off in the end, relative to the largest of its tensor.
 const WEIGHT_TOLERANCE: f32 = 1e-4;
 
-/// The same where the optimizer divides by the size of the gradient. A bias before batch normalization has a gradient of 0 but
-/// for rounding, which the division makes steps of: one of them is 1e-2.
-const ADAPTIVE_TOLERANCE: f32 = 2e-2;
+/// The same where the optimizer divides by the size of the gradient, which makes steps of rounding.
+const ADAPTIVE_TOLERANCE: f32 = 5e-3;
+
+/// The bias before batch normalization, and what it may be off with such an optimizer: where no value of a channel is clipped, its
+/// gradient is 0 but for rounding, and one step of that is 1e-2.
+const UNDETERMINED: (&str, f32) = ("first/bias", 2e-2);
 
 #[test]
 fn training_follows_keras() {
@@ -90,8 +93,13 @@ impl Case<'_> {
             }
         }
         assert_eq!(losses.len(), want.data().len(), "steps");
-        let tolerance = if self.entry.optimizer["class_name"] == "SGD" { WEIGHT_TOLERANCE } else { ADAPTIVE_TOLERANCE };
+        let is_adaptive = self.entry.optimizer["class_name"] != "SGD";
         for weight in model.weights() {
+            let tolerance = match weight.name() {
+                _ if !is_adaptive => WEIGHT_TOLERANCE,
+                name if name == UNDETERMINED.0 => UNDETERMINED.1,
+                _ => ADAPTIVE_TOLERANCE,
+            };
             let want = self.tensor(&format!("after.{}", weight.name()));
             let text = difference(weight.tensor().view(), want.view(), tolerance);
             failures.extend(text.map(|text| format!("{} afterwards {text}", weight.name())));
