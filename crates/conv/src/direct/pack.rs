@@ -3,11 +3,9 @@
 //! The last block is as many vectors as it needs, its free lanes zero, so a group takes `taps * c * oc` numbers with `oc`
 //! rounded up to whole vectors.
 
-use crate::tasks;
+use stampnet_simd::{Kernel, Level, Simd};
 
-/// Inputs that are transposed at a time: some cache lines of them are read in a row, and all that is written stays in the
-/// first-level cache.
-const TRANSPOSED: usize = 64;
+use crate::tasks;
 
 /// Operations that take as long as to copy an element.
 const COPY: f64 = 8.0;
@@ -82,7 +80,8 @@ impl Weights<'_> {
     }
 
     /// Overwrites `packed`, which has [`packed_len`](Self::packed_len) elements.
-    pub(super) fn pack(&self, lanes: usize, packed: &mut [f32]) {
+    pub(super) fn pack(&self, level: Level, packed: &mut [f32]) {
+        let lanes = level.lanes();
         let taps = self.taps[0].count * self.taps[1].count;
         let ([inputs, input_step], [outputs, output_step]) = (self.inputs, self.outputs);
         let block = 2 * lanes;
@@ -99,20 +98,48 @@ impl Weights<'_> {
                     }
                     continue;
                 }
-                for (i, packed) in packed.chunks_mut(TRANSPOSED * width).enumerate() {
-                    for output in 0..channels {
-                        let weights =
-                            weights[output * output_step + i * TRANSPOSED * input_step..].iter().step_by(input_step);
-                        for (packed, &weight) in packed.chunks_exact_mut(width).zip(weights) {
-                            packed[output] = weight;
-                        }
-                    }
-                    for packed in packed.chunks_exact_mut(width) {
-                        packed[channels..].fill(0.0);
-                    }
-                }
+                assert!(input_step == 1, "inputs or outputs are neighbours");
+                level.run(Turn { weights, step: output_step, channels, packed, width });
             }
         });
+    }
+}
+
+/// Copies `channels` rows of weights, `step` apart, into columns: squares are turned in registers, and what is left number by
+/// number. Columns that no row fills are zero.
+struct Turn<'a> {
+    weights: &'a [f32],
+    step: usize,
+    channels: usize,
+    /// `[inputs][width]`.
+    packed: &'a mut [f32],
+    width: usize,
+}
+
+impl Kernel for Turn<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { weights, step, channels, packed, width } = self;
+        let inputs = packed.len() / width;
+        assert!((channels - 1) * step + inputs <= weights.len() && channels <= width && packed.len() == inputs * width);
+        let (whole_inputs, whole_channels) = (inputs - inputs % S::LANES, channels - channels % S::LANES);
+        for channel in (0..whole_channels).step_by(S::LANES) {
+            for input in (0..whole_inputs).step_by(S::LANES) {
+                // SAFETY: the square lies within both, by the assertion above; they are borrowed apart.
+                unsafe {
+                    let from = weights.as_ptr().add(channel * step + input);
+                    s.transpose(from, step, packed.as_mut_ptr().add(input * width + channel), width);
+                }
+            }
+        }
+        for (input, packed) in packed.chunks_exact_mut(width).enumerate() {
+            let turned = if input < whole_inputs { whole_channels } else { 0 };
+            for (channel, packed) in packed.iter_mut().enumerate().skip(turned) {
+                *packed = if channel < channels { weights[channel * step + input] } else { 0.0 };
+            }
+        }
     }
 }
 

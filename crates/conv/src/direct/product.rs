@@ -142,7 +142,7 @@ impl Product {
             if self.is_narrow(level) {
                 weights.pack_runs(self.is_run(), &mut part[..weights.len()]);
             } else {
-                weights.pack(level.lanes(), part);
+                weights.pack(level, part);
             }
         }
     }
@@ -161,7 +161,7 @@ impl Product {
         let ([_, input_step], [_, output_step]) = (all.inputs, all.outputs);
         let offset = all.offset + first_input * input_step + first_output * output_step;
         let part = Weights { offset, inputs: [inputs, input_step], outputs: [outputs, output_step], ..all };
-        part.pack(level.lanes(), packed);
+        part.pack(level, packed);
     }
 
     /// Overwrites the target.
