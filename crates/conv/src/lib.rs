@@ -11,6 +11,7 @@
 //! | `depthwise` | as many groups as channels | vectors along the channels |
 //! | `winograd-2x2` | 3x3, stride 1, at least 16 channels | 16 products instead of 36 |
 //! | `winograd-4x4` | the same | 36 products instead of 144 |
+//! | `winograd-2x2-5x5` | 5x5, else the same | 36 products instead of 100 |
 //! | `direct` | nearly all | register tiles over padded samples |
 //! | `im2col+gemm` | all | matrix product over copied windows |
 //! | `reference` | all | the definition in `f64`, the oracle of the others |

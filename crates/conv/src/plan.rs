@@ -16,8 +16,16 @@ use crate::winograd::{self, Winograd};
 use crate::{Answer, Candidate, ConvError, Forward, GradInput, GradWeight, Pass};
 
 /// All algorithms, in the order in which a plan asks them; the reference takes everything and comes last.
-static LIST: &[&dyn Algorithm] =
-    &[&Pointwise, &Depthwise, &Winograd(winograd::Two), &Winograd(winograd::Four), &Direct, &Im2col, &Reference];
+static LIST: &[&dyn Algorithm] = &[
+    &Pointwise,
+    &Depthwise,
+    &Winograd(winograd::Two),
+    &Winograd(winograd::Four),
+    &Winograd(winograd::TwoOfFive),
+    &Direct,
+    &Im2col,
+    &Reference,
+];
 
 /// The names of all algorithms, in the order in which a plan asks them.
 pub fn algorithms() -> impl ExactSizeIterator<Item = &'static str> {
@@ -65,7 +73,7 @@ impl ConvPlan {
     }
 
     /// As [`at_level`](Self::at_level), among the algorithms that sum the products as the definition does: none that
-    /// transforms them, as `winograd-2x2` and `winograd-4x4` do, with more rounding.
+    /// transforms them, as `winograd-2x2`, `winograd-4x4` and `winograd-2x2-5x5` do, with more rounding.
     pub fn plain(geometry: ConvGeometry, pass: Pass, level: Level) -> Self {
         Self::first(geometry, pass, level, |name| !winograd::NAMES.contains(&name))
     }

@@ -12,7 +12,7 @@ use stampnet_simd::Level;
 
 use crate::algorithm::Algorithm;
 use crate::depthwise;
-use crate::winograd::{self, Four, Tile, Two};
+use crate::winograd::{self, Four, Tile, Two, TwoOfFive};
 use crate::{Declined, Pass};
 
 /// What the rule says about one algorithm.
@@ -61,6 +61,7 @@ fn passed_over(name: &str, g: &ConvGeometry, pass: Pass, level: Level) -> Option
         Two::NAME if winograd::is_small_tile_slower(g, pass) => Some("4x4 outputs a tile need fewer products"),
         Two::NAME if needs_more_products::<Two>(g, pass) => Some(MORE_PRODUCTS),
         Four::NAME if needs_more_products::<Four>(g, pass) => Some(MORE_PRODUCTS),
+        TwoOfFive::NAME if needs_more_products::<TwoOfFive>(g, pass) => Some(MORE_PRODUCTS),
         "depthwise" => depthwise_is_slower(g, pass, level),
         _ => None,
     }

@@ -7,10 +7,11 @@ use stampnet_testkit::compare::{Axes, same_bits};
 use stampnet_testkit::{ConvProblem, Fill};
 
 /// At least one for each algorithm; Winograd's with few weights and with many.
-const PROBLEMS: [&str; 7] = [
+const PROBLEMS: [&str; 8] = [
     "n2h9w11c16 oc24 k3 p1,0,1,1",
     "n2h8w8c16 oc16 k3 psame",
     "n1h6w6c144 oc144 k3 psame",
+    "n2h8w7c16 oc24 k5 psame",
     "n3h5w7c6 oc10 k1",
     "n2h9w8c1 oc20 k3 psame",
     "n2h7w6c8 oc8 k3x2 g8",

@@ -8,13 +8,14 @@ use stampnet_simd::Level;
 use stampnet_testkit::compare::{Scale, same_bits, within};
 use stampnet_testkit::{ConvOperands, ConvProblem, Fill};
 
-const CASES: [(&str, &str); 27] = [
+const CASES: [(&str, &str); 29] = [
     ("one cell, one channel", "n1h1w1c1 oc1 k1"),
     ("one cell under a 3x3 kernel", "n1h1w1c1 oc1 k3 psame"),
     ("one cell, 257 channels", "n3h1w1c257 oc257 k1"),
     ("one cell, 257 channels, 3x3", "n2h1w1c257 oc33 k3 psame"),
     ("one cell, depthwise", "n4h1w1c257 oc257 k5 psame g257"),
     ("one cell, as Winograd takes it", "n5h1w1c16 oc32 k3 psame"),
+    ("one cell under a 5x5 kernel, as Winograd takes it", "n5h1w1c16 oc32 k5 psame"),
     ("width 1", "n2h19w1c3 oc5 k3x1 psame"),
     ("width 1 under a 3x3 kernel", "n2h19w1c16 oc48 k3 psame"),
     ("width 1, 257 channels", "n1h4w1c257 oc257 k3 psame"),
@@ -35,11 +36,13 @@ const CASES: [(&str, &str); 27] = [
     ("a big image", "n1h129w257c3 oc5 k7 s2 p3,3,3,3"),
     ("a big image, one channel", "n1h257w129c1 oc9 k3 psame"),
     ("a big image, as Winograd takes it", "n1h65w59c16 oc16 k3 psame"),
+    ("a big image under a 5x5 kernel", "n1h33w31c16 oc16 k5 psame"),
     ("a big batch of small images", "n131h3w2c16 oc16 k3 psame"),
 ];
 
 /// What Winograd's algorithms state, as shares of the largest sum of absolute values. All others are exact on integers.
-const WINOGRAD: [(&str, f64); 2] = [("winograd-2x2", 1.0 / 2_097_152.0), ("winograd-4x4", 1.0 / 262_144.0)];
+const WINOGRAD: [(&str, f64); 3] =
+    [("winograd-2x2", 1.0 / 2_097_152.0), ("winograd-4x4", 1.0 / 262_144.0), ("winograd-2x2-5x5", 1.0 / 262_144.0)];
 
 fn check(problem: &ConvProblem, pass: Pass) -> Result<(), String> {
     let operands = problem.operands(Fill::Integers, 5);

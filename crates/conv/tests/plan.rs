@@ -14,7 +14,19 @@ fn geometry(problem: &str) -> ConvGeometry {
 #[test]
 fn the_list_is_ordered_and_ends_with_the_reference() {
     let names: Vec<_> = algorithms().collect();
-    assert_eq!(names, ["pointwise", "depthwise", "winograd-2x2", "winograd-4x4", "direct", "im2col+gemm", "reference"]);
+    assert_eq!(
+        names,
+        [
+            "pointwise",
+            "depthwise",
+            "winograd-2x2",
+            "winograd-4x4",
+            "winograd-2x2-5x5",
+            "direct",
+            "im2col+gemm",
+            "reference"
+        ]
+    );
 }
 
 #[test]
@@ -43,7 +55,7 @@ fn the_first_that_accepts_is_picked() {
 }
 
 #[test]
-fn winograd_takes_3x3_kernels_with_channels_enough_and_can_be_forbidden() {
+fn winograd_takes_square_kernels_with_channels_enough_and_can_be_forbidden() {
     let level = Level::current();
     for (problem, pass, picked) in [
         ("n4h9w9c16 oc16 k3", Pass::Forward, "winograd-4x4"),
@@ -54,6 +66,11 @@ fn winograd_takes_3x3_kernels_with_channels_enough_and_can_be_forbidden() {
         ("n4h6w6c16 oc16 k3 psame", Pass::GradInput, "winograd-2x2"),
         ("n9h9w9c16 oc16 k3", Pass::GradWeight, "winograd-4x4"),
         ("n9h4w8c16 oc16 k3", Pass::GradWeight, "winograd-2x2"),
+        ("n4h9w9c16 oc16 k5", Pass::Forward, "winograd-2x2-5x5"),
+        ("n4h9w9c16 oc16 k5 psame", Pass::GradInput, "winograd-2x2-5x5"),
+        ("n9h9w9c16 oc16 k5", Pass::GradWeight, "winograd-2x2-5x5"),
+        ("n1h3w3c16 oc16 k5 psame", Pass::Forward, "direct"),
+        ("n1h8w8c16 oc16 k5 p5,0,0,0", Pass::GradInput, "direct"),
         ("n1h8w8c24 oc16 k3", Pass::Forward, "direct"),
         ("n1h8w8c16 oc8 k3", Pass::Forward, "direct"),
         ("n1h8w8c16 oc16 k3 p3,0,0,0", Pass::GradInput, "direct"),
@@ -77,6 +94,7 @@ fn answers_give_the_rule_and_the_numbers() {
     };
     let winograd = "it takes 3x3 kernels with stride 1, dilation 1 and one group; this kernel is 3x1, the stride 2x1, the \
                     dilation 1x1, with 1 groups";
+    let of_five = winograd.replace("3x3", "5x5");
     assert_eq!(
         reasons("n1h8w9c4 oc8 k3x1 s2x1 p1,0,0,2"),
         [
@@ -85,6 +103,7 @@ fn answers_give_the_rule_and_the_numbers() {
             "it takes as many groups as input channels, and more than one; there are 1 groups and 4 channels",
             winograd,
             winograd,
+            &of_five,
         ]
     );
     assert_eq!(reasons("n1h8w9c4 oc8 k1 g4")[0], "groups of one channel make no matrix product; there are 4 groups");
@@ -97,7 +116,7 @@ fn every_algorithm_can_be_forced_where_it_accepts() {
     for name in algorithms() {
         match ConvPlan::forced(name, pointwise, Pass::Forward, level) {
             Ok(plan) => assert_eq!((plan.algorithm(), plan.level()), (name, level)),
-            Err(error) => assert!(["depthwise", "winograd-2x2", "winograd-4x4"].contains(&name), "{error}"),
+            Err(error) => assert!(name == "depthwise" || name.starts_with("winograd"), "{error}"),
         }
     }
 }
@@ -107,8 +126,8 @@ fn an_unknown_name_is_refused_with_all_names() {
     let error = ConvPlan::forced("fft", geometry("n1h8w8c4 oc8 k1"), Pass::Forward, Level::current()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no algorithm is called 'fft'; there are [\"pointwise\", \"depthwise\", \"winograd-2x2\", \"winograd-4x4\", \"direct\", \
-         \"im2col+gemm\", \"reference\"]"
+        "no algorithm is called 'fft'; there are [\"pointwise\", \"depthwise\", \"winograd-2x2\", \"winograd-4x4\", \
+         \"winograd-2x2-5x5\", \"direct\", \"im2col+gemm\", \"reference\"]"
     );
 }
 

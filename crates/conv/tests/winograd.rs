@@ -10,16 +10,28 @@ use stampnet_simd::Level;
 use stampnet_testkit::compare::{Scale, within};
 use stampnet_testkit::{ConvOperands, ConvProblem, Fill, on_threads};
 
-/// The algorithms, and the errors that their documentation states, as shares of the largest sum of absolute values.
-const WINOGRAD: [(&str, f64); 2] = [("winograd-2x2", 1.0 / 2_097_152.0), ("winograd-4x4", 1.0 / 262_144.0)];
+/// The algorithms, their kernels, and the errors that their documentation states, as shares of the largest sum of absolute
+/// values.
+const WINOGRAD: [(&str, usize, f64); 3] = [
+    ("winograd-2x2", 3, 1.0 / 2_097_152.0),
+    ("winograd-4x4", 3, 1.0 / 262_144.0),
+    ("winograd-2x2-5x5", 5, 1.0 / 262_144.0),
+];
+
+/// The algorithms for the kernel of a problem, and their errors.
+fn tiles(problem: &ConvProblem) -> Vec<(&'static str, f64)> {
+    let taps = problem.geometry().h().kernel();
+    WINOGRAD.into_iter().filter(|(_, kernel, _)| *kernel == taps).map(|(name, _, error)| (name, error)).collect()
+}
 
 /// A problem that it takes, with odd sizes and any padding.
 fn problem() -> impl Strategy<Value = ConvProblem> {
-    let pads = (0..3_usize, 0..5_usize, 0..3_usize, 0..5_usize);
-    (1..6_usize, 3..14_usize, 3..19_usize, 1..4_usize, 1..4_usize, pads).prop_map(|(n, h, w, c, oc, pads)| {
-        let (top, bottom, left, right) = pads;
-        let padding = Padding::Explicit { top, bottom, left, right };
-        ConvProblem { input: Nhwc { n, h, w, c: 16 * c }, options: ConvOptions::new(16 * oc, 3).padding(padding) }
+    let kernel = prop_oneof![Just(3_usize), Just(5)];
+    let size = (1..6_usize, 5..14_usize, 5..19_usize, 1..4_usize, 1..4_usize);
+    (kernel, size, [0..5_usize, 0..5, 0..5, 0..5]).prop_map(|(kernel, (n, h, w, c, oc), pads)| {
+        let [top, bottom, left, right] = pads;
+        let padding = Padding::Explicit { top: top.min(kernel - 1), bottom, left: left.min(kernel - 1), right };
+        ConvProblem { input: Nhwc { n, h, w, c: 16 * c }, options: ConvOptions::new(16 * oc, kernel).padding(padding) }
     })
 }
 
@@ -44,7 +56,9 @@ fn check(problem: &ConvProblem, seed: u64, oracle: Oracle) -> Result<(), String>
         for fusion in if pass == Pass::Forward { &Fusion::ALL[..] } else { &[Fusion::NONE] } {
             let want = oracle(problem, pass, &operands, *fusion);
             let scale = oracle(problem, pass, &sizes, *fusion).into_iter().fold(0.0, f32::max);
-            for (level, (name, error)) in Level::available().flat_map(|level| WINOGRAD.map(|w| (level, w))) {
+            for (level, (name, error)) in
+                Level::available().flat_map(|level| tiles(problem).into_iter().map(move |w| (level, w)))
+            {
                 let plan = ConvPlan::forced(name, problem.geometry(), pass, level);
                 if plan.is_err() && pass == Pass::GradInput && !problem.geometry().oc().is_multiple_of(16) {
                     continue;
@@ -115,10 +129,18 @@ fn check_pooled(problem: &ConvProblem, pooling: Pooling, seed: u64) -> Result<()
 #[test]
 fn threads_change_no_bit() {
     // Few weights, and few or many tiles; many weights.
-    for problem in ["n7h9w30c32 oc48 k3 psame", "n70h15w13c16 oc32 k3 psame", "n3h26w25c144 oc144 k3 psame"] {
+    for problem in [
+        "n7h9w30c32 oc48 k3 psame",
+        "n70h15w13c16 oc32 k3 psame",
+        "n3h26w25c144 oc144 k3 psame",
+        "n7h9w30c32 oc48 k5 psame",
+        "n3h16w15c144 oc144 k5 psame",
+    ] {
         let problem: ConvProblem = problem.parse().expect("a problem");
         let operands = problem.operands(Fill::Reals, 3);
-        for (pass, (name, _)) in Pass::ALL.into_iter().flat_map(|pass| WINOGRAD.map(|w| (pass, w))) {
+        for (pass, (name, _)) in
+            Pass::ALL.into_iter().flat_map(|pass| tiles(&problem).into_iter().map(move |w| (pass, w)))
+        {
             let [one, two, five] = [1, 2, 5].map(|threads| {
                 let plan = ConvPlan::forced(name, problem.geometry(), pass, Level::current());
                 on_threads(threads, || run(&mut plan.expect("it accepts"), &operands, Fusion::NONE))
@@ -131,7 +153,13 @@ fn threads_change_no_bit() {
 /// Input channels in several chunks, tiles in several groups and rounds.
 #[test]
 fn long_sums_are_within_the_stated_error() {
-    for problem in ["n2h17w6c144 oc24 k3 psame", "n1h3w5c272 oc80 k3 psame", "n26h26w27c16 oc40 k3 psame"] {
+    for problem in [
+        "n2h17w6c144 oc24 k3 psame",
+        "n1h3w5c272 oc80 k3 psame",
+        "n26h26w27c16 oc40 k3 psame",
+        "n2h17w6c144 oc24 k5 psame",
+        "n8h26w27c16 oc40 k5 psame",
+    ] {
         check(&problem.parse().expect("a problem"), 5, plain).unwrap_or_else(|off| panic!("{off}"));
     }
 }
@@ -139,7 +167,12 @@ fn long_sums_are_within_the_stated_error() {
 /// The number in the middle is no number: what depends on it is what the definition says, and all else is finite.
 #[test]
 fn infinities_and_nan_reach_what_depends_on_them() {
-    let problem: ConvProblem = "n3h9w10c32 oc48 k3 psame".parse().expect("a problem");
+    for problem in ["n3h9w10c32 oc48 k3 psame", "n3h9w10c32 oc48 k5 psame"] {
+        check_not_finite(&problem.parse().expect("a problem"));
+    }
+}
+
+fn check_not_finite(problem: &ConvProblem) {
     // What a number near the largest takes part in has no small error.
     let same = |got: f32, want: f32| {
         let small = want.is_finite() && want.abs() < 1e30;
@@ -152,7 +185,9 @@ fn infinities_and_nan_reach_what_depends_on_them() {
             let place = place.expect("there are three");
             let middle = place.len() / 2;
             place[middle] = bad;
-            for (pass, (name, _)) in Pass::ALL.into_iter().flat_map(|pass| WINOGRAD.map(|w| (pass, w))) {
+            for (pass, (name, _)) in
+                Pass::ALL.into_iter().flat_map(|pass| tiles(problem).into_iter().map(move |w| (pass, w)))
+            {
                 for fusion in if pass == Pass::Forward { &Fusion::ALL[..] } else { &[Fusion::NONE] } {
                     let plain = ConvPlan::plain(problem.geometry(), pass, Level::current());
                     let plan = ConvPlan::forced(name, problem.geometry(), pass, Level::current());
@@ -168,7 +203,12 @@ fn infinities_and_nan_reach_what_depends_on_them() {
 
 #[test]
 fn infinities_and_nan_reach_the_windows_that_depend_on_them() {
-    let problem: ConvProblem = "n3h9w10c32 oc48 k3 psame".parse().expect("a problem");
+    for problem in ["n3h9w10c32 oc48 k3 psame", "n3h9w10c32 oc48 k5 psame"] {
+        check_windows_not_finite(&problem.parse().expect("a problem"));
+    }
+}
+
+fn check_windows_not_finite(problem: &ConvProblem) {
     let g = problem.geometry();
     for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
         let mut operands = problem.operands(Fill::Reals, 8);

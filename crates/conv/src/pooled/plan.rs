@@ -11,7 +11,7 @@ use crate::direct::product::{Operands, Product};
 use crate::direct::{Direct, grad_weight};
 use crate::error::check_length;
 use crate::rule::{self, Answer};
-use crate::winograd::{self, Four, Two, Winograd};
+use crate::winograd::{self, Four, Two, TwoOfFive, Winograd};
 use crate::{Activation, ConvError, ConvPlan, Declined, GradInput, GradWeight, Pass};
 
 /// How windows are pooled, and what the forward pass notes in `winners` for the gradients.
@@ -119,6 +119,8 @@ enum Kind {
     Winograd2x2,
     /// Forward, on Winograd's tiles of 4x4 outputs.
     Winograd4x4,
+    /// Forward, on Winograd's tiles of 2x2 outputs of 5x5 kernels.
+    Winograd5x5,
     /// Backward, over winners alone.
     Sparse,
     /// The weight's gradient with few channels, over winners alone.
@@ -182,6 +184,7 @@ impl ConvPoolPlan {
             Kind::Patches => patches::workspace(g),
             Kind::Winograd2x2 => Winograd(Two).workspace(g, pass, level),
             Kind::Winograd4x4 => Winograd(Four).workspace(g, pass, level),
+            Kind::Winograd5x5 => Winograd(TwoOfFive).workspace(g, pass, level),
             Kind::FewChannels => few_channels::workspace(g, level).max(direct),
             Kind::Spread => g.output().len(),
             Kind::Direct => direct,
@@ -194,11 +197,12 @@ impl ConvPoolPlan {
         let takes = |algorithm: &dyn Algorithm| {
             has_winograd && rule::answer(algorithm, g, Pass::Forward, level) == Answer::Takes
         };
-        match (takes(&Winograd(Two)), takes(&Winograd(Four))) {
-            (true, _) => Kind::Winograd2x2,
-            (false, true) => Kind::Winograd4x4,
-            (false, false) if few_channels::accepts(g) => Kind::FewChannels,
-            (false, false) => Kind::Direct,
+        match () {
+            () if takes(&Winograd(Two)) => Kind::Winograd2x2,
+            () if takes(&Winograd(Four)) => Kind::Winograd4x4,
+            () if takes(&Winograd(TwoOfFive)) => Kind::Winograd5x5,
+            () if few_channels::accepts(g) => Kind::FewChannels,
+            () => Kind::Direct,
         }
     }
 
@@ -212,6 +216,7 @@ impl ConvPoolPlan {
         match (self.kind, &self.dense) {
             (Kind::Winograd2x2, _) => winograd::NAMES[0],
             (Kind::Winograd4x4, _) => winograd::NAMES[1],
+            (Kind::Winograd5x5, _) => winograd::NAMES[2],
             (Kind::Sparse | Kind::Patches, _) => "sparse",
             (Kind::Spread, Some(plan)) => plan.algorithm(),
             _ => Direct.name(),
@@ -262,6 +267,7 @@ impl ConvPoolPlan {
         let is_done = match self.kind {
             Kind::Winograd2x2 => winograd::pool::<Two>(&mut site, reduce, &mut arguments),
             Kind::Winograd4x4 => winograd::pool::<Four>(&mut site, reduce, &mut arguments),
+            Kind::Winograd5x5 => winograd::pool::<TwoOfFive>(&mut site, reduce, &mut arguments),
             Kind::FewChannels => few_channels::run(&mut site, reduce, &mut arguments),
             _ => false,
         };

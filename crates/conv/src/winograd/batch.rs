@@ -252,7 +252,7 @@ impl<T: Tile> Tasks<'_, T> {
     fn evaluate_weights(&self, block: usize, chunk: usize, points: &mut [f32]) {
         let first = chunk * CHUNK;
         let stack = Stack { rows: CHUNK.min(self.images.c - first), width: self.width(block) };
-        scratch::with(9 * stack.rows * stack.width, |packed| {
+        scratch::with(T::TAPS * T::TAPS * stack.rows * stack.width, |packed| {
             let (level, Batch { product, weight, .. }) = (self.level, self.batch);
             product.pack_part(level, weight, [first, stack.rows], self.channels(block), packed);
             level.run(EvaluateWeights::<T> { packed, stack, points, tile: PhantomData });
@@ -282,14 +282,14 @@ impl<T: Tile> Tasks<'_, T> {
         weights: &[f32],
         products: &mut [f32],
     ) {
-        self.level.run(Multiply::<T> {
+        self.level.run(Multiply {
+            points: T::POINTS,
             stack: stacks.stack(chunk),
             values: stacks.of::<T>(chunk, values),
             weights,
             products,
             width: self.width(block),
             is_first: chunk == 0,
-            tile: PhantomData,
         });
     }
 

@@ -1,4 +1,4 @@
-//! The weight's gradient by the same tiles: nine weights from the sums, over all tiles, of the products at the points.
+//! The weight's gradient by the same tiles: the weights of a kernel from the sums, over all tiles, of the products at the points.
 //!
 //! The plain loops, for the tiles `t` of a batch:
 //!
@@ -231,13 +231,12 @@ impl<T: Tile> Tasks<'_, T> {
         let rows = self.tiles(first + i).len();
         let (values, grads) = (Stacks { rows, ..self.cut.values }, Stacks { rows, ..self.cut.grads });
         let starts = [i * self.cut.values.len::<T>(), i * self.cut.grads.len::<T>()];
-        self.level.run(Accumulate::<T> {
+        self.level.run(Accumulate {
             point,
             values: (values.stack(piece.chunk), values.of::<T>(piece.chunk, &round[0][starts[0]..])),
             grads: (grads.stack(piece.block), grads.of::<T>(piece.block, &round[1][starts[1]..])),
             is_first: first + i == 0,
             sums,
-            tile: PhantomData,
         });
     }
 

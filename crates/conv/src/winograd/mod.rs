@@ -1,12 +1,12 @@
-//! Winograd's minimal filtering for 3x3 kernels: F(4x4, 3x3), a tile of 4x4 outputs from 36 products instead of 144, and
-//! F(2x2, 3x3), a tile of 2x2 outputs from 16 products instead of 36.
+//! Winograd's minimal filtering: F(4x4, 3x3), a tile of 4x4 outputs of a 3x3 kernel from 36 products instead of 144,
+//! F(2x2, 3x3), a tile of 2x2 outputs from 16 products instead of 36, and F(2x2, 5x5), from 36 instead of 100.
 //!
 //! A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 //!
 //! # Error
 //! Values are transformed and transformed back, so rounding weighs more than in a plain sum: more with the larger tile,
 //! whose transforms have factors up to 5 and 8. The error stays below a share of the largest `sum |input| |weight|` of the
-//! batch: 2^-18 with 4x4 outputs, 2^-21 with 2x2. Both are tested.
+//! batch: 2^-18 with tiles of 6x6 inputs, 2^-21 with 4x4. Both are tested.
 //!
 //! # Infinities and NaN
 //! A tile mixes its inputs, so an infinity or a NaN would reach outputs that do not depend on it. What is not finite stays so
@@ -33,13 +33,13 @@ use crate::direct::product::Product;
 use crate::pooled::Reduce;
 use crate::{Activation, Declined, Forward, GradInput, GradWeight, Pass, PooledForward};
 use batch::{Batch, Output};
-pub(crate) use transform::{Four, Tile, Two};
+pub(crate) use transform::{Four, Tile, Two, TwoOfFive};
 
-/// The algorithms `winograd-2x2` and `winograd-4x4`.
+/// The algorithms `winograd-2x2`, `winograd-4x4` and `winograd-2x2-5x5`.
 pub(crate) struct Winograd<T>(pub(crate) T);
 
 /// Their names, in the order of the list.
-pub(crate) const NAMES: [&str; 2] = [Two::NAME, Four::NAME];
+pub(crate) const NAMES: [&str; 3] = [Two::NAME, Four::NAME, TwoOfFive::NAME];
 
 /// Channels must be whole vectors of the widest level.
 const VECTOR: usize = 16;
@@ -53,18 +53,19 @@ impl<T: Tile> Algorithm for Winograd<T> {
     }
 
     fn accepts(&self, g: &ConvGeometry, pass: Pass) -> Result<(), Declined> {
-        let is_plain = |axis: &Axis| (axis.kernel(), axis.stride(), axis.dilation()) == (3, 1, 1);
+        let is_plain = |axis: &Axis| (axis.kernel(), axis.stride(), axis.dilation()) == (T::TAPS, 1, 1);
         if !is_plain(g.h()) || !is_plain(g.w()) || g.groups() > 1 {
             return Err(Declined(format!(
-                "it takes 3x3 kernels with stride 1, dilation 1 and one group; this kernel is {}x{}, the stride {}x{}, the \
-                 dilation {}x{}, with {} groups",
+                "it takes {taps}x{taps} kernels with stride 1, dilation 1 and one group; this kernel is {}x{}, the stride \
+                 {}x{}, the dilation {}x{}, with {} groups",
                 g.h().kernel(),
                 g.w().kernel(),
                 g.h().stride(),
                 g.w().stride(),
                 g.h().dilation(),
                 g.w().dilation(),
-                g.groups()
+                g.groups(),
+                taps = T::TAPS
             )));
         }
         let (read, written) = if pass == Pass::GradInput { (g.oc(), g.c()) } else { (g.c(), g.oc()) };
@@ -74,9 +75,10 @@ impl<T: Tile> Algorithm for Winograd<T> {
                  {written}"
             )));
         }
-        if pass == Pass::GradInput && (g.h().before() > 2 || g.w().before() > 2) {
+        if pass == Pass::GradInput && (g.h().before() >= T::TAPS || g.w().before() >= T::TAPS) {
             return Err(Declined(format!(
-                "its input gradient takes at most 2 cells of padding above and on the left; there are {} and {}",
+                "its input gradient takes at most {} cells of padding above and on the left; there are {} and {}",
+                T::TAPS - 1,
                 g.h().before(),
                 g.w().before()
             )));
@@ -144,7 +146,7 @@ pub(crate) fn pool<T: Tile>(site: &mut Site<'_>, reduce: Reduce, arguments: &mut
     batch::run::<T>(site, &batch, Output::Pool(reduce, output, winners))
 }
 
-/// Whether tiles of 2x2 outputs need more products than tiles of 4x4. If not, they round less, and have fewer weights at the
+/// Whether tiles of 2x2 outputs of a 3x3 kernel need more products than tiles of 4x4. If not, they round less, and have fewer weights at the
 /// points.
 pub(crate) fn is_small_tile_slower(g: &ConvGeometry, pass: Pass) -> bool {
     let of = |axis: &Axis| if pass == Pass::GradInput { axis.input() } else { axis.output() };

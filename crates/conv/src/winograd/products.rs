@@ -23,7 +23,9 @@ use super::target::{Block, Target};
 use super::transform::{MAX_IN, Tile};
 
 /// Adds the products of one chunk of input channels, or overwrites with those of the first.
-pub(super) struct Multiply<'a, T> {
+pub(super) struct Multiply<'a> {
+    /// Of the tiles.
+    pub(super) points: usize,
     /// Tiles by a chunk of input channels.
     pub(super) stack: Stack,
     pub(super) values: &'a [f32],
@@ -34,10 +36,9 @@ pub(super) struct Multiply<'a, T> {
     /// The width of the block.
     pub(super) width: usize,
     pub(super) is_first: bool,
-    pub(super) tile: PhantomData<T>,
 }
 
-impl<T: Tile> Kernel for Multiply<'_, T> {
+impl Kernel for Multiply<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -45,10 +46,11 @@ impl<T: Tile> Kernel for Multiply<'_, T> {
         let values = self.stack;
         let weights = Stack { rows: values.width, width: self.width };
         let products = Stack { rows: values.rows, width: self.width };
-        assert!(values.width.is_multiple_of(4) && values.len::<T>() <= self.values.len());
-        assert!(weights.len::<T>() <= self.weights.len() && products.len::<T>() <= self.products.len());
+        assert!(values.width.is_multiple_of(4) && self.points * values.step() <= self.values.len());
+        assert!(self.points * weights.step() <= self.weights.len());
+        assert!(self.points * products.step() <= self.products.len());
         assert!(self.width == S::LANES || self.width == 2 * S::LANES);
-        for point in 0..T::POINTS {
+        for point in 0..self.points {
             // SAFETY: the assertions above: all three have a matrix at each point.
             unsafe {
                 let matrices = Matrices {

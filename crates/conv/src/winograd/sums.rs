@@ -4,9 +4,10 @@ use std::marker::PhantomData;
 
 use stampnet_simd::{Kernel, Simd};
 
+use super::evaluate::across;
 use super::shared::Shared;
 use super::stack::{LINE, Stack};
-use super::transform::{MAX_IN, Tile};
+use super::transform::{Line, MAX_IN, Tile};
 
 /// How the sums at one point lie: `[oc / block][c][block]`, the last block as many vectors as it needs.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +36,7 @@ impl Sums {
 
 /// Adds the products of the tiles of a group, at one point, for a chunk of input channels and a block of output channels; or
 /// overwrites with those of the first group.
-pub(super) struct Accumulate<'a, T> {
+pub(super) struct Accumulate<'a> {
     pub(super) point: usize,
     /// Tiles by a chunk.
     pub(super) values: (Stack, &'a [f32]),
@@ -44,17 +45,16 @@ pub(super) struct Accumulate<'a, T> {
     pub(super) is_first: bool,
     /// The chunk by the block.
     pub(super) sums: &'a mut [f32],
-    pub(super) tile: PhantomData<T>,
 }
 
-impl<T: Tile> Kernel for Accumulate<'_, T> {
+impl Kernel for Accumulate<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let ((values, from), (grads, by)) = (self.values, self.grads);
-        assert!(self.point < T::POINTS && values.rows == grads.rows);
-        assert!(values.len::<T>() <= from.len() && grads.len::<T>() <= by.len());
+        assert!(values.rows == grads.rows);
+        assert!((self.point + 1) * values.step() <= from.len() && (self.point + 1) * grads.step() <= by.len());
         assert!(values.width * grads.width <= self.sums.len());
         assert!(grads.width == S::LANES || grads.width == 2 * S::LANES);
         // SAFETY: the assertions above: both have a matrix at the point, and so do the sums.
@@ -164,7 +164,7 @@ pub(super) struct Back<'a, T> {
     pub(super) first: [usize; 2],
     /// Input and output channels of the weights.
     pub(super) size: [usize; 2],
-    /// `[3][3][c][oc]`, of which these channels are overwritten.
+    /// `[TAPS][TAPS][c][oc]`, of which these channels are overwritten.
     pub(super) output: Shared<'a, f32>,
     pub(super) tile: PhantomData<T>,
 }
@@ -182,11 +182,16 @@ impl<T: Tile> Kernel for Back<'_, T> {
                 let lanes = S::LANES.min(oc - first - o);
                 // SAFETY: the assertion above: the row exists at each point.
                 let taps = unsafe { Self::taps(s, self.sums.as_ptr().add(row * width + o), self.step) };
-                for (tap, &weight) in taps.iter().enumerate() {
-                    check = s.mul_add(weight, s.splat(0.0), check);
-                    let to = self.output.at((tap * c + channel + row) * oc + first + o, lanes);
-                    // SAFETY: `at` has checked that the lanes exist; no other task has these channels.
-                    unsafe { if lanes == S::LANES { s.store(to, weight) } else { s.store_partial(to, lanes, weight) } }
+                for (kh, taps) in taps.iter().enumerate().take(T::TAPS) {
+                    for (kw, &weight) in taps.iter().enumerate().take(T::TAPS) {
+                        check = s.mul_add(weight, s.splat(0.0), check);
+                        let at = ((T::TAPS * kh + kw) * c + channel + row) * oc + first + o;
+                        let to = self.output.at(at, lanes);
+                        // SAFETY: `at` has checked that the lanes exist; no other task has these channels.
+                        unsafe {
+                            if lanes == S::LANES { s.store(to, weight) } else { s.store_partial(to, lanes, weight) }
+                        }
+                    }
                 }
             }
         }
@@ -195,29 +200,23 @@ impl<T: Tile> Kernel for Back<'_, T> {
 }
 
 impl<T: Tile> Back<'_, T> {
-    /// Nine weights from sums that lie `step` apart.
+    /// The weights of a kernel, row by row, from sums that lie `step` apart.
     ///
     /// # Safety
     /// All sums exist.
     #[inline(always)]
-    unsafe fn taps<S: Simd>(s: S, sums: *const f32, step: usize) -> [S::F32; 9] {
-        let mut columns = [[s.splat(0.0); 3]; MAX_IN];
+    unsafe fn taps<S: Simd>(s: S, sums: *const f32, step: usize) -> [Line<S>; MAX_IN] {
+        let mut columns = [[s.splat(0.0); MAX_IN]; MAX_IN];
         for (j, column) in columns.iter_mut().enumerate().take(T::IN) {
-            let mut points = [s.splat(0.0); MAX_IN];
-            for (i, point) in points.iter_mut().enumerate().take(T::IN) {
+            for (i, point) in column.iter_mut().enumerate().take(T::IN) {
                 // SAFETY: the caller vouches for the sums.
                 *point = unsafe { s.load(sums.add((T::IN * i + j) * step)) };
             }
-            *column = T::taps(s, points);
+            *column = T::taps(s, *column);
         }
-        let mut taps = [s.splat(0.0); 9];
-        for kh in 0..3 {
-            let mut row = [s.splat(0.0); MAX_IN];
-            for (point, column) in row.iter_mut().zip(&columns) {
-                *point = column[kh];
-            }
-            let [a, b, c] = T::taps(s, row);
-            (taps[3 * kh], taps[3 * kh + 1], taps[3 * kh + 2]) = (a, b, c);
+        let mut taps = [[s.splat(0.0); MAX_IN]; MAX_IN];
+        for (kh, taps) in taps.iter_mut().enumerate().take(T::TAPS) {
+            *taps = T::taps(s, across::<S>(&columns, kh));
         }
         taps
     }

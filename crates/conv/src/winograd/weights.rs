@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use stampnet_simd::{Kernel, Simd};
 
+use super::evaluate::across;
 use super::stack::Stack;
 use super::transform::{MAX_IN, Tile};
 
@@ -24,24 +25,22 @@ impl<T: Tile> Kernel for EvaluateWeights<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (len, step) = (self.stack.rows * self.stack.width, self.stack.step());
-        assert!(len.is_multiple_of(S::LANES) && 9 * len <= self.packed.len());
+        assert!(len.is_multiple_of(S::LANES) && T::TAPS * T::TAPS * len <= self.packed.len());
         assert!(self.stack.len::<T>() <= self.points.len());
         for at in (0..len).step_by(S::LANES) {
             // SAFETY: the assertions above: `len` numbers exist in each tap and at each point.
             unsafe {
                 let from = self.packed.as_ptr().add(at);
                 let to = self.points.as_mut_ptr().add(at);
-                let mut columns = [[s.splat(0.0); MAX_IN]; 3];
-                for (kw, column) in columns.iter_mut().enumerate() {
-                    let mut taps = [s.splat(0.0); 3];
-                    for (kh, tap) in taps.iter_mut().enumerate() {
-                        *tap = s.load(from.add((3 * kh + kw) * len));
+                let mut columns = [[s.splat(0.0); MAX_IN]; MAX_IN];
+                for (kw, column) in columns.iter_mut().enumerate().take(T::TAPS) {
+                    for (kh, tap) in column.iter_mut().enumerate().take(T::TAPS) {
+                        *tap = s.load(from.add((T::TAPS * kh + kw) * len));
                     }
-                    *column = T::weight(s, taps);
+                    *column = T::weight(s, *column);
                 }
-                let [left, middle, right] = columns;
-                for (i, ((&a, &b), &c)) in left.iter().zip(&middle).zip(&right).enumerate().take(T::IN) {
-                    let row = T::weight(s, [a, b, c]);
+                for i in 0..T::IN {
+                    let row = T::weight(s, across::<S>(&columns, i));
                     for (j, &point) in row.iter().enumerate().take(T::IN) {
                         s.store(to.add((T::IN * i + j) * step), point);
                     }

@@ -212,7 +212,7 @@ impl Model {
         }
     }
 
-    /// Allows 3x3 convolutions to use Winograd's tiles, as they do at first, or forbids it: then sums are those of the
+    /// Allows 3x3 and 5x5 convolutions to use Winograd's tiles, as they do at first, or forbids it: then sums are those of the
     /// definition, with less rounding, and training and prediction take longer. It is a setting of this value, not part of a
     /// saved model.
     ///
