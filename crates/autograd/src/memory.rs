@@ -1,9 +1,30 @@
 //! Memory that values take in turns.
 
-use stampnet_tensor::{Shape, Tensor};
+use stampnet_tensor::{AlignedVec, Shape, Tensor};
 
 use crate::node::{Gradient, Node};
 use crate::tape::{Mode, Tape, Var};
+
+/// Memory of gradients that were used up, for those to come. Steps are alike, so after the first ones it has what a step
+/// needs.
+#[derive(Default)]
+pub(crate) struct Spare(Vec<AlignedVec<f32>>);
+
+impl Spare {
+    /// At least `len` elements of any value: the smallest piece that is large enough; of equal ones the one used last, which
+    /// may still be in a cache.
+    pub(crate) fn take(&mut self, len: usize) -> AlignedVec<f32> {
+        let best = (0..self.0.len()).rev().filter(|&i| self.0[i].len() >= len).min_by_key(|&i| self.0[i].len());
+        best.map_or_else(|| AlignedVec::zeroed(len), |i| self.0.remove(i))
+    }
+
+    /// Takes back what is not needed any more.
+    pub(crate) fn give(&mut self, data: AlignedVec<f32>) {
+        if !data.is_empty() {
+            self.0.push(data);
+        }
+    }
+}
 
 /// A value that is read to the end.
 const FOREVER: usize = usize::MAX;

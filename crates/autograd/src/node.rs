@@ -3,6 +3,7 @@
 use stampnet_simd::Level;
 use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
 
+use crate::memory::Spare;
 use crate::op::Op;
 use crate::parallel::{Plus, map_in_place};
 use crate::tape::Var;
@@ -41,34 +42,30 @@ impl Node {
     }
 }
 
-/// The gradient of a buffer. Its memory is kept when the gradient is cleared.
+/// The gradient of a buffer.
 #[derive(Default)]
 pub(crate) struct Gradient {
+    /// May be longer than the value.
     pub(crate) data: AlignedVec<f32>,
     pub(crate) is_set: bool,
+    /// Whether it stays, with its memory: that of a leaf. Others are used up.
+    pub(crate) is_kept: bool,
 }
 
 impl Gradient {
     /// Adds what `overwrite` writes, `len` numbers, to what is there.
-    pub(crate) fn take(
-        &mut self,
-        len: usize,
-        scratch: &mut AlignedVec<f32>,
-        level: Level,
-        overwrite: impl FnOnce(&mut [f32]),
-    ) {
-        if self.data.len() != len {
-            self.data = AlignedVec::zeroed(len);
+    pub(crate) fn take(&mut self, len: usize, spare: &mut Spare, level: Level, overwrite: impl FnOnce(&mut [f32])) {
+        if self.data.len() < len {
+            self.data = if self.is_kept { AlignedVec::zeroed(len) } else { spare.take(len) };
         }
+        let own = &mut self.data[..len];
         if !self.is_set {
             self.is_set = true;
-            return overwrite(&mut self.data);
+            return overwrite(own);
         }
-        if scratch.len() < len {
-            *scratch = AlignedVec::zeroed(len);
-        }
-        let part = &mut scratch[..len];
-        overwrite(part);
-        map_in_place(level, Plus, part, &mut self.data);
+        let mut part = spare.take(len);
+        overwrite(&mut part[..len]);
+        map_in_place(level, Plus, [&part[..len]], own);
+        spare.give(part);
     }
 }

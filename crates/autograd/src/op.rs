@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use stampnet_simd::Level;
-use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
+use stampnet_tensor::{Shape, Tensor, View};
 
+use crate::memory::Spare;
 use crate::node::{Gradient, Node};
+use crate::parallel::{Plus, map_in_place};
 use crate::profile::timed;
 use crate::tape::{Mode, Var};
 
@@ -158,8 +160,10 @@ pub struct InputGrads<'a> {
     pub(crate) grads: &'a mut [Gradient],
     pub(crate) nodes: &'a [Node],
     pub(crate) inputs: &'a [Var],
-    pub(crate) scratch: &'a mut AlignedVec<f32>,
+    pub(crate) spare: &'a mut Spare,
     pub(crate) level: Level,
+    /// The buffer to whose gradient the memory of the output's goes.
+    pub(crate) heir: Option<usize>,
     /// By input, if times are kept.
     pub(crate) times: Option<&'a mut [Duration]>,
 }
@@ -182,8 +186,31 @@ impl InputGrads<'_> {
         if !node.needs_grad {
             return;
         }
+        assert!(self.heir.is_none(), "an operation passes its gradient on last");
         let time = self.times.as_mut().map(|times| &mut times[i]);
         let gradient = &mut self.grads[node.buffer];
-        timed(time, || gradient.take(node.shape.len(), self.scratch, self.level, overwrite));
+        timed(time, || gradient.take(node.shape.len(), self.spare, self.level, overwrite));
+    }
+
+    /// As [`give`](Self::give), for an input as large as the output: `change` turns `grad_output`, as
+    /// [`backward`](Op::backward) got it, into the gradient of input `i` in place, and its memory changes hands. It is the last
+    /// gradient that the operation gives.
+    pub fn pass(&mut self, i: usize, grad_output: &mut [f32], change: impl FnOnce(&mut [f32])) {
+        let node = &self.nodes[self.inputs[i].index()];
+        if !node.needs_grad {
+            return;
+        }
+        let time = self.times.as_mut().map(|times| &mut times[i]);
+        let gradient = &mut self.grads[node.buffer];
+        timed(time, || {
+            change(grad_output);
+            if gradient.is_set {
+                map_in_place(self.level, Plus, [grad_output], &mut gradient.data[..node.shape.len()]);
+            } else if gradient.is_kept {
+                gradient.take(node.shape.len(), self.spare, self.level, |grad| grad.copy_from_slice(grad_output));
+            } else {
+                self.heir = Some(node.buffer);
+            }
+        });
     }
 }

@@ -50,27 +50,42 @@ impl<F: Elementwise<N>, const N: usize> Kernel for Map<'_, F, N> {
     }
 }
 
-/// `out[i] = f(out[i], x[i])`; both have the same length.
-pub(crate) fn map_in_place(level: Level, f: impl Elementwise<2>, x: &[f32], out: &mut [f32]) {
-    let min = grain(out.len());
-    out.par_chunks_mut(TASK).with_min_len(min).zip(x.par_chunks(TASK)).for_each(|(out, x)| {
-        level.run(MapInPlace { f, x, out });
+/// What makes a new element of one and `N` others. Mark `change` as `#[inline(always)]`.
+pub(crate) trait Change<const N: usize>: Copy + Send + Sync {
+    /// The new element.
+    fn change(self, element: f32, x: [f32; N]) -> f32;
+}
+
+impl<F: Elementwise<2>> Change<1> for F {
+    #[inline(always)]
+    fn change(self, element: f32, [x]: [f32; 1]) -> f32 {
+        self.apply([element, x])
+    }
+}
+
+/// `out[i] = f(out[i], inputs[0][i], inputs[1][i], ..)`; all lengths are equal.
+pub(crate) fn map_in_place<const N: usize>(level: Level, f: impl Change<N>, inputs: [&[f32]; N], out: &mut [f32]) {
+    out.par_chunks_mut(TASK).with_min_len(grain(inputs[0].len())).enumerate().for_each(|(task, out)| {
+        let range = task * TASK..task * TASK + out.len();
+        level.run(MapInPlace { f, inputs: inputs.map(|x| &x[range.clone()]), out });
     });
 }
 
-struct MapInPlace<'a, F> {
+struct MapInPlace<'a, F, const N: usize> {
     f: F,
-    x: &'a [f32],
+    inputs: [&'a [f32]; N],
     out: &'a mut [f32],
 }
 
-impl<F: Elementwise<2>> Kernel for MapInPlace<'_, F> {
+impl<F: Change<N>, const N: usize> Kernel for MapInPlace<'_, F, N> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for (out, &x) in self.out.iter_mut().zip(self.x) {
-            *out = self.f.apply([*out, x]);
+        let Self { f, inputs, out } = self;
+        let inputs = inputs.map(|x| &x[..out.len()]);
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = f.change(*out, inputs.map(|x| x[i]));
         }
     }
 }
@@ -165,7 +180,7 @@ mod tests {
             map(level, Difference, [&a, &b], &mut out);
             assert_eq!(out, want, "{len} elements, {level}");
             let mut in_place = a.clone();
-            map_in_place(level, Difference, &b, &mut in_place);
+            map_in_place(level, Difference, [&b], &mut in_place);
             assert_eq!(in_place, want, "{len} elements, {level}");
         }
     }

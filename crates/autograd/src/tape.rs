@@ -6,9 +6,10 @@ use std::mem;
 use stampnet_conv::{ConvError, ConvPlan, ConvPoolPlan, Pass, Pooling};
 use stampnet_geometry::ConvGeometry;
 use stampnet_simd::Level;
-use stampnet_tensor::{AlignedVec, Shape, Tensor, View};
+use stampnet_tensor::{Shape, Tensor, View};
 
 use crate::AutogradError;
+use crate::memory::Spare;
 use crate::node::{Gradient, Node};
 use crate::op::{InputGrads, Inputs, Op, Saved, Step};
 use crate::ops::Cast;
@@ -43,12 +44,12 @@ impl Var {
 ///
 /// Leaves are constants ([`input`](Self::input)), [`variable`](Self::variable)s, whose gradients are kept and add up over
 /// calls of [`backward`](Self::backward) until [`zero_grad`](Self::zero_grad), and [`state`](Self::state) that operations
-/// update. Gradients of computed values are consumed on the way.
+/// update. Gradients of computed values are consumed on the way, and their memory serves the next ones.
 pub struct Tape {
     pub(crate) nodes: Vec<Node>,
     pub(crate) buffers: Vec<Tensor>,
     pub(crate) grads: Vec<Gradient>,
-    scratch: AlignedVec<f32>,
+    spare: Spare,
     level: Level,
     step: Step,
     has_winograd: bool,
@@ -74,7 +75,7 @@ impl Tape {
             nodes: Vec::new(),
             buffers: Vec::new(),
             grads: Vec::new(),
-            scratch: AlignedVec::default(),
+            spare: Spare::default(),
             level: Level::current(),
             step,
             has_winograd: true,
@@ -174,7 +175,7 @@ impl Tape {
     fn leaf(&mut self, value: Tensor, [needs_grad, is_state]: [bool; 2], is_weight: bool) -> Var {
         let (shape, buffer) = (value.shape(), self.buffers.len());
         self.buffers.push(value);
-        self.grads.push(Gradient::default());
+        self.grads.push(Gradient { is_kept: true, ..Gradient::default() });
         let is_fixed = is_weight && self.step.mode == Mode::Inference;
         self.push(Node { needs_grad, is_state, is_fixed, ..Node::new(shape, buffer, Vec::new()) })
     }
@@ -335,12 +336,7 @@ impl Tape {
         if !self.nodes[loss.0].needs_grad {
             return Ok(());
         }
-        let seed = &mut self.grads[self.nodes[loss.0].buffer];
-        if seed.data.len() != 1 {
-            seed.data = AlignedVec::zeroed(1);
-        }
-        seed.data[0] = if seed.is_set { seed.data[0] + 1.0 } else { 1.0 };
-        seed.is_set = true;
+        self.grads[self.nodes[loss.0].buffer].take(1, &mut self.spare, self.level, |seed| seed[0] = 1.0);
         for i in (0..=loss.0).rev() {
             self.run_backward(i);
         }
@@ -361,15 +357,23 @@ impl Tape {
             Some(Times { backward, gradients, .. }) => (Some(backward), Some(&mut gradients[..])),
             None => (None, None),
         };
-        let (inputs, scratch, level) = (&node.inputs[..], &mut self.scratch, self.level);
-        let mut inputs = InputGrads { grads, nodes: before, inputs, scratch, level, times: of_inputs };
+        let (inputs, spare, level) = (&node.inputs[..], &mut self.spare, self.level);
+        let mut inputs = InputGrads { grads, nodes: before, inputs, spare, level, heir: None, times: of_inputs };
         timed(whole, || {
+            let grad_output = &mut own[0].data[..node.shape.len()];
             if node.is_rounded {
-                round_in_place(level, &mut own[0].data);
+                round_in_place(level, grad_output);
             }
-            op.backward(&saved, &mut own[0].data, &mut inputs);
+            op.backward(&saved, grad_output, &mut inputs);
         });
+        let heir = inputs.heir;
         own[0].is_set = false;
+        let mut data = mem::take(&mut own[0].data);
+        if let Some(heir) = heir {
+            mem::swap(&mut grads[heir].data, &mut data);
+            grads[heir].is_set = true;
+        }
+        self.spare.give(data);
         node.op = Some(op);
     }
 

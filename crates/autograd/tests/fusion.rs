@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Results, random, run};
+use common::{Results, fixed_norm, norm, random, run};
 use proptest::prelude::*;
-use stampnet_autograd::{AutogradError, Tape, Var};
+use stampnet_autograd::{AutogradError, BatchNorm, Tape, Var};
 use stampnet_conv::{Activation, ConvPlan, ConvPoolPlan, Forward, Pass, Pooling};
 use stampnet_geometry::{ConvOptions, PoolOptions};
 use stampnet_simd::Level;
@@ -13,6 +13,23 @@ use stampnet_testkit::{ConvProblem, strategy};
 /// Gradients are the same sums in another order; this is far above what the order can do to sums of so few terms, and far
 /// below any gradient that is wrong.
 const TOLERANCE: f32 = 1e-5;
+
+/// Gradients of the same sums in the same order, too.
+fn check_bits(fused: &Results, single: &Results) -> Result<(), TestCaseError> {
+    check(fused, single)?;
+    for (i, (fused, single)) in fused.grads.iter().zip(&single.grads).enumerate() {
+        prop_assert!(fused.iter().zip(single).all(|(a, b)| a == b), "gradient {i} differs");
+    }
+    Ok(())
+}
+
+/// Records an activation alone.
+fn activate(tape: &mut Tape, x: Var, activation: Activation) -> Result<Var, AutogradError> {
+    match activation {
+        Activation::Linear => Ok(x),
+        Activation::Relu => tape.relu(x),
+    }
+}
 
 fn check(fused: &Results, single: &Results) -> Result<(), TestCaseError> {
     let same = fused.value.iter().zip(&single.value).all(|(a, b)| a.to_bits() == b.to_bits());
@@ -83,6 +100,58 @@ proptest! {
             let y = tape.conv2d(v[0], v[1], Some(v[2]), options, activation)?;
             let pool = if is_max { Tape::max_pool2d } else { Tape::avg_pool2d };
             pool(tape, y, &PoolOptions::new(2))
+        });
+        check(&fused, &single)?;
+    }
+
+    #[test]
+    fn normalization_and_rectifier(
+        (rows, channels) in (1..=40_usize, 1..=40_usize),
+        parameters: [bool; 2],
+        is_fixed: bool,
+        seed: u64,
+    ) {
+        let x = random(&[rows, channels], seed);
+        let inputs = [x, random(&[channels], seed ^ 1), random(&[channels], seed ^ 2)];
+        let of = |tape: &mut Tape, v: &[Var]| -> Result<BatchNorm, AutogradError> {
+            let (gamma, beta) = (parameters[0].then_some(v[1]), parameters[1].then_some(v[2]));
+            if is_fixed { fixed_norm(tape, v[0], gamma, beta) } else { norm(tape, v[0], gamma, beta) }
+        };
+        let fused = run(&inputs, |tape, v| {
+            let parameters = of(tape, v)?;
+            let record = if is_fixed { Tape::fixed_batch_norm_with } else { Tape::batch_norm_with };
+            record(tape, v[0], parameters, Activation::Relu)
+        });
+        let single = run(&inputs, |tape, v| {
+            let parameters = of(tape, v)?;
+            let record = if is_fixed { Tape::fixed_batch_norm } else { Tape::batch_norm };
+            let y = record(tape, v[0], parameters)?;
+            tape.relu(y)
+        });
+        check_bits(&fused, &single)?;
+    }
+
+    #[test]
+    fn normalization_rectifier_and_pooling(
+        dims in [1..=3_usize, 2..=9_usize, 2..=9_usize, 1..=40_usize],
+        parameters: [bool; 2],
+        relu: bool,
+        seed: u64,
+    ) {
+        let activation = if relu { Activation::Relu } else { Activation::Linear };
+        let inputs = [random(&dims, seed), random(&dims[3..], seed ^ 1), random(&dims[3..], seed ^ 2)];
+        let of = |tape: &mut Tape, v: &[Var]| {
+            norm(tape, v[0], parameters[0].then_some(v[1]), parameters[1].then_some(v[2]))
+        };
+        let fused = run(&inputs, |tape, v| {
+            let parameters = of(tape, v)?;
+            tape.batch_norm_max_pool2d(v[0], parameters, activation)
+        });
+        let single = run(&inputs, |tape, v| {
+            let parameters = of(tape, v)?;
+            let y = tape.batch_norm(v[0], parameters)?;
+            let y = activate(tape, y, activation)?;
+            tape.max_pool2d(y, &PoolOptions::new(2))
         });
         check(&fused, &single)?;
     }

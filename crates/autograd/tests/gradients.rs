@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{away_from_zero, batch_norm, fixed_batch_norm, labels, random};
+use common::{away_from_zero, batch_norm, fixed_batch_norm, labels, norm, random};
 use proptest::prelude::*;
 use stampnet_autograd::{AutogradError, Tape, Targets, Var, check_gradients};
 use stampnet_conv::Activation;
@@ -20,6 +20,20 @@ fn check(
 
 fn check_one(input: Tensor, build: impl Fn(&mut Tape, Var) -> Result<Var, AutogradError>) -> Result<(), TestCaseError> {
     check(&[input], |tape, vars| build(tape, vars[0]))
+}
+
+/// Images whose numbers stay apart when they are normalized: from 0, and from the others of a 2x2 window, half of which are
+/// negative.
+fn apart(dims: &[usize], seed: u64) -> Tensor {
+    let mut images = random(dims, seed);
+    let [_, h, w, c] = *dims else { panic!("images have 4 axes") };
+    for (i, x) in images.data_mut().iter_mut().enumerate() {
+        let (row, column) = (i / c / w % h, i / c % w);
+        let sign = if (row + column) % 2 == 0 { 1.0 } else { -1.0 };
+        let rank = (2 * (row % 2) + column % 2 + i % c) % 4;
+        *x = sign * (0.5 + 0.12 * rank as f32 + 0.02 * *x);
+    }
+    images
 }
 
 /// Shapes of 1 to 4 axes.
@@ -137,6 +151,25 @@ proptest! {
         check_one(x.clone(), |tape, x| batch_norm(tape, x, None, None))?;
         check(&[x.clone(), gamma, beta], |tape, v| fixed_batch_norm(tape, v[0], Some(v[1]), Some(v[2])))?;
         check_one(x, |tape, x| fixed_batch_norm(tape, x, None, None))?;
+    }
+
+    #[test]
+    fn normalization_with_what_follows(dims in [1..=2_usize, 2..=5_usize, 2..=5_usize, 1..=5_usize], seed: u64) {
+        let (gamma, mut beta) = (away_from_zero(&dims[3..], seed ^ 1), random(&dims[3..], seed ^ 2));
+        beta.data_mut().iter_mut().for_each(|beta| *beta *= 0.01);
+        let inputs = [apart(&dims, seed), gamma, beta];
+        check(&inputs, |tape, v| {
+            let parameters = norm(tape, v[0], Some(v[1]), Some(v[2]))?;
+            tape.batch_norm_with(v[0], parameters, Activation::Relu)
+        })?;
+        check(&inputs, |tape, v| {
+            let parameters = norm(tape, v[0], Some(v[1]), Some(v[2]))?;
+            tape.batch_norm_max_pool2d(v[0], parameters, Activation::Relu)
+        })?;
+        check(&inputs, |tape, v| {
+            let parameters = norm(tape, v[0], None, Some(v[2]))?;
+            tape.batch_norm_max_pool2d(v[0], parameters, Activation::Linear)
+        })?;
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Results, batch_norm, labels, random, run};
+use common::{Results, batch_norm, labels, norm, random, run};
 use stampnet_autograd::{AutogradError, DepthWindows, Margins, ReluOptions, Resampling, Tape, Targets, Var};
 use stampnet_conv::Activation;
 use stampnet_geometry::{AxisPadding, ConvOptions, Padding, PoolOptions, TransposedOptions};
@@ -103,6 +103,14 @@ fn cases() -> Vec<(&'static str, Vec<Tensor>, Build)> {
         ("global_max_pool2d", vec![x()], |t, v| t.global_max_pool2d(v[0])),
         ("global_avg_pool2d", vec![x()], |t, v| t.global_avg_pool2d(v[0])),
         ("batch_norm", vec![x(), random(&[7], 2), random(&[7], 3)], |t, v| batch_norm(t, v[0], Some(v[1]), Some(v[2]))),
+        ("batch_norm and relu", vec![x(), random(&[7], 2), random(&[7], 3)], |t, v| {
+            let parameters = norm(t, v[0], Some(v[1]), Some(v[2]))?;
+            t.batch_norm_with(v[0], parameters, Activation::Relu)
+        }),
+        ("batch_norm_max_pool2d", vec![x(), random(&[7], 2), random(&[7], 3)], |t, v| {
+            let parameters = norm(t, v[0], Some(v[1]), Some(v[2]))?;
+            t.batch_norm_max_pool2d(v[0], parameters, Activation::Relu)
+        }),
         ("softmax_cross_entropy", vec![x()], |t, v| labelled(t, v[0], Tape::softmax_cross_entropy)),
         ("cross_entropy", vec![x()], |t, v| labelled(t, v[0], Tape::cross_entropy)),
     ]

@@ -294,7 +294,7 @@ fn normalize(x: &Tensor, gamma: &[f32], beta: &[f32], epsilon: f64) -> Normalize
 #[test]
 fn batch_normalization_follows_its_formula() {
     let mut x = random(&[3, 5, 4, 6], 1);
-    // A mean far from zero: sums of squares would lose the variance.
+    // A mean far from zero: sums of squares in single precision would lose the variance.
     x.data_mut().iter_mut().for_each(|x| *x += 1000.0);
     let (gamma, beta) = (random(&[6], 2), random(&[6], 3));
     let want = normalize(&x, gamma.data(), beta.data(), 1e-3);
@@ -322,6 +322,42 @@ fn batch_normalization_follows_its_formula() {
         assert_close("moving mean", tape.value(parameters.moving_mean).data(), &mean, 2e-4);
         assert_close("moving variance", tape.value(parameters.moving_variance).data(), &variance, 1e-5);
         tape.replay(step);
+    }
+}
+
+/// Moving all values alike changes neither what is normalized nor a gradient: with mean 1000 and deviation 1 no digits are lost.
+#[test]
+fn batch_normalization_bears_a_large_mean() {
+    let of = |moved: f32, pools: bool| {
+        let mut x = random(&[6, 8, 4, 5], 1);
+        // Multiples of 2^-12: those near 1000 are numbers of `f32` too.
+        x.data_mut().iter_mut().for_each(|x| *x = (*x * 6000.0).round() / 4096.0 + moved);
+        let mut tape = Tape::new(Mode::Training);
+        let inputs = [x, random(&[5], 2), random(&[5], 3)].map(|input| tape.variable(input));
+        let parameters = BatchNorm {
+            gamma: Some(inputs[1]),
+            beta: Some(inputs[2]),
+            moving_mean: tape.state(tensor(&[5], &[0.0; 5])),
+            moving_variance: tape.state(tensor(&[5], &[1.0; 5])),
+            momentum: 0.0,
+            epsilon: 1e-3,
+        };
+        let record = if pools { Tape::batch_norm_max_pool2d } else { Tape::batch_norm_with };
+        let y = record(&mut tape, inputs[0], parameters, Activation::Relu).unwrap();
+        let (square, variance) = (tape.mul(y, y).unwrap(), parameters.moving_variance);
+        let loss = tape.mean(square).unwrap();
+        tape.backward(loss).unwrap();
+        let grads = inputs.map(|input| tape.grad(input).unwrap().data().to_vec());
+        (tape.value(y).data().to_vec(), tape.value(variance).data().to_vec(), grads)
+    };
+    for pools in [false, true] {
+        let (near, far) = (of(0.0, pools), of(1000.0, pools));
+        let double = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        assert_close("value", &far.0, &double(&near.0), 2e-4);
+        assert_close("variance", &far.1, &double(&near.1), 1e-6);
+        for (what, (far, near)) in ["x", "gamma", "beta"].into_iter().zip(far.2.iter().zip(&near.2)) {
+            assert_close(what, far, &double(near), 2e-4);
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Epilogue {
             (Activation::Linear, Some(sums)) => {
                 sums.run(|range, sums| level.run(SumRows { columns, rows: &grad_output[range], sums }));
             }
-            (Activation::Relu, None) => map_in_place(level, Mask, output, grad_output),
+            (Activation::Relu, None) => map_in_place(level, Mask, [output], grad_output),
             (Activation::Relu, Some(sums)) => {
                 sums.run_mut(grad_output, |range, grad, sums| {
                     level.run(MaskAndSum { columns, output: &output[range], grad, sums });

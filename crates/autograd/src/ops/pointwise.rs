@@ -2,7 +2,7 @@
 
 use stampnet_simd::Level;
 
-use crate::parallel::{Elementwise, map};
+use crate::parallel::{Change, Elementwise, map, map_in_place};
 use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
 
 /// A function of one number. Mark both methods as `#[inline(always)]`.
@@ -43,9 +43,9 @@ impl<F: Function> Elementwise<1> for Value<F> {
 #[derive(Clone, Copy)]
 struct Slope<F>(F);
 
-impl<F: Function> Elementwise<3> for Slope<F> {
+impl<F: Function> Change<2> for Slope<F> {
     #[inline(always)]
-    fn apply(self, [grad, x, y]: [f32; 3]) -> f32 {
+    fn change(self, grad: f32, [x, y]: [f32; 2]) -> f32 {
         grad * self.0.slope(x, y)
     }
 }
@@ -61,6 +61,6 @@ impl<F: Function> Op for Pointwise<F> {
 
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
         let (x, y) = (saved.input(0), saved.output());
-        grads.give(0, |grad| map(self.level, Slope(self.function), [grad_output, x.data(), y.data()], grad));
+        grads.pass(0, grad_output, |grad| map_in_place(self.level, Slope(self.function), [x.data(), y.data()], grad));
     }
 }

@@ -22,12 +22,33 @@ pub(crate) fn labels(samples: usize, classes: usize) -> Tensor {
     Tensor::from_vec([samples], (0..samples).map(|i| ((3 * i + 1) % classes) as f32).collect()).expect("a small shape")
 }
 
-/// Batch normalization with all its parameters, the moving averages starting at 0 and 1.
-pub(crate) fn batch_norm(tape: &mut Tape, x: Var, gamma: Option<Var>, beta: Option<Var>) -> Result<Var, AutogradError> {
+/// Parameters of batch normalization of `x`, the moving averages starting at 0 and 1.
+pub(crate) fn norm(tape: &mut Tape, x: Var, gamma: Option<Var>, beta: Option<Var>) -> Result<BatchNorm, AutogradError> {
     let channels = *tape.shape(x).last().expect("an axis of channels");
     let moving_mean = tape.state(Tensor::from_vec([channels], vec![0.0; channels])?);
     let moving_variance = tape.state(Tensor::from_vec([channels], vec![1.0; channels])?);
-    tape.batch_norm(x, BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.9, epsilon: 1e-3 })
+    Ok(BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.9, epsilon: 1e-3 })
+}
+
+/// Batch normalization with all its parameters, the moving averages starting at 0 and 1.
+pub(crate) fn batch_norm(tape: &mut Tape, x: Var, gamma: Option<Var>, beta: Option<Var>) -> Result<Var, AutogradError> {
+    let parameters = norm(tape, x, gamma, beta)?;
+    tape.batch_norm(x, parameters)
+}
+
+/// Parameters whose moving averages are others than 0 and 1.
+pub(crate) fn fixed_norm(
+    tape: &mut Tape,
+    x: Var,
+    gamma: Option<Var>,
+    beta: Option<Var>,
+) -> Result<BatchNorm, AutogradError> {
+    let channels = *tape.shape(x).last().expect("an axis of channels");
+    let moving_mean = tape.state(random(&[channels], 11));
+    let mut variances = random(&[channels], 12);
+    variances.data_mut().iter_mut().for_each(|variance| *variance = 0.5 + variance.abs());
+    let moving_variance = tape.state(variances);
+    Ok(BatchNorm { moving_mean, moving_variance, ..norm(tape, x, gamma, beta)? })
 }
 
 /// Normalization by moving averages other than 0 and 1.
@@ -37,12 +58,8 @@ pub(crate) fn fixed_batch_norm(
     gamma: Option<Var>,
     beta: Option<Var>,
 ) -> Result<Var, AutogradError> {
-    let channels = *tape.shape(x).last().expect("an axis of channels");
-    let moving_mean = tape.state(random(&[channels], 11));
-    let mut variances = random(&[channels], 12);
-    variances.data_mut().iter_mut().for_each(|variance| *variance = 0.5 + variance.abs());
-    let moving_variance = tape.state(variances);
-    tape.fixed_batch_norm(x, BatchNorm { gamma, beta, moving_mean, moving_variance, momentum: 0.9, epsilon: 1e-3 })
+    let parameters = fixed_norm(tape, x, gamma, beta)?;
+    tape.fixed_batch_norm(x, parameters)
 }
 
 /// One value of every recorded operation, and the gradients of its inputs.

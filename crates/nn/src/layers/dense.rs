@@ -179,7 +179,7 @@ impl Layer for Dense {
         call: &Call<'_>,
     ) -> Result<Option<(Var, usize)>, LayerError> {
         let rank = tape.shape(call.x).rank() - 1;
-        let tail = Tail::of(self.activation, next, tape, rank, Abilities { folds: true, pools: false });
+        let tail = Tail::of(self.activation, next, tape, rank, Abilities { folds: true, pools: &[] });
         if tail.len == 0 {
             return Ok(None);
         }

@@ -1,4 +1,4 @@
-//! What lies behind a convolution or dense layer and is computed with it, in one operation.
+//! What lies behind a convolution, a dense layer or batch normalization and is computed with it, in one operation.
 
 use stampnet_autograd::{AutogradError, BatchNorm, Mode, Precision, Tape, Var};
 use stampnet_conv::{Activation as Fused, Pooling};
@@ -6,8 +6,8 @@ use stampnet_geometry::PoolOptions;
 
 use crate::{Activation, Next};
 
-/// Layers behind a product that its operation computes, in this order: batch normalization (in inference, folded into the
-/// weights), a rectifier, 2x2 pooling.
+/// Layers behind a product or a normalization that its operation computes, in this order: batch normalization (in inference,
+/// folded into a product's weights), a rectifier, 2x2 pooling.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tail {
     pub(super) norm: Option<BatchNorm>,
@@ -19,13 +19,13 @@ pub(super) struct Tail {
     pub(super) len: usize,
 }
 
-/// What an operation can compute besides its product.
+/// What an operation can compute besides its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Abilities {
     /// Fold batch normalization.
     pub(super) folds: bool,
-    /// Pool.
-    pub(super) pools: bool,
+    /// Pool in these ways.
+    pub(super) pools: &'static [Pooling],
 }
 
 impl Tail {
@@ -51,10 +51,8 @@ impl Tail {
             tail.fused = Fused::Relu;
             tail.len += 1;
         }
-        if can.pools
-            && let Some((pooling, windows)) = next.get(tail.len).and_then(|next| next.layer.pooling())
-        {
-            let is_fused = windows == PoolOptions::new(2);
+        if let Some((pooling, windows)) = next.get(tail.len).and_then(|next| next.layer.pooling()) {
+            let is_fused = windows == PoolOptions::new(2) && can.pools.contains(&pooling);
             tail.pooling = is_fused.then_some(pooling);
             tail.len += usize::from(is_fused);
         }

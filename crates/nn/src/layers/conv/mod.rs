@@ -300,7 +300,10 @@ impl<F: Family<N>, const N: usize> Layer for ConvLayer<F, N> {
         tape: &mut Tape,
         call: &Call<'_>,
     ) -> Result<Option<(Var, usize)>, LayerError> {
-        let can = Abilities { folds: F::FOLDS_INTO.is_some(), pools: F::pools(self) };
+        let can = Abilities {
+            folds: F::FOLDS_INTO.is_some(),
+            pools: if F::pools(self) { &[Pooling::Max, Pooling::Average] } else { &[] },
+        };
         let tail = Tail::of(self.activation, next, tape, N + 1, can);
         if tail.len == 0 || self.data_format != DataFormat::ChannelsLast {
             return Ok(None);

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 use stampnet_autograd::{BatchNorm, Tape, Var};
+use stampnet_conv::Pooling;
 use stampnet_tensor::Shape;
 
 use super::{Affine, Norm};
 use crate::config::{Config, ConfigError, ConfigValue, Fixed};
 use crate::layers::axes::{Axes, record_along_last};
-use crate::{Call, Initializer, LayerError, WeightSpec};
+use crate::layers::tail::{Abilities, Tail};
+use crate::{Activation, Call, Initializer, LayerError, Next, WeightSpec};
 
 /// A channel of all samples together.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +77,26 @@ impl Norm for Batch {
     fn as_batch_norm(&self, rank: usize, affine: Affine<'_>) -> Option<BatchNorm> {
         let is_last = self.resolve(rank).is_ok_and(|axis| axis + 1 == rank);
         is_last.then(|| self.parameters(affine))
+    }
+
+    /// A rectifier behind it, and of images 2x2 maximum pooling unless the layer is frozen.
+    fn record_with(
+        &self,
+        next: &[Next<'_>],
+        tape: &mut Tape,
+        call: &Call<'_>,
+        affine: Affine<'_>,
+    ) -> Result<Option<(Var, usize)>, LayerError> {
+        let rank = tape.shape(call.x).rank() - 1;
+        let pools: &[Pooling] = if rank == 3 && call.trainable { &[Pooling::Max] } else { &[] };
+        let tail = Tail::of(Activation::Linear, next, tape, rank, Abilities { folds: false, pools });
+        let Some(norm) = self.as_batch_norm(rank, affine).filter(|_| tail.len > 0) else { return Ok(None) };
+        let value = match tail.pooling {
+            Some(_) => tape.batch_norm_max_pool2d(call.x, norm, tail.fused)?,
+            None if call.trainable => tape.batch_norm_with(call.x, norm, tail.fused)?,
+            None => tape.fixed_batch_norm_with(call.x, norm, tail.fused)?,
+        };
+        Ok(Some((value, tail.len)))
     }
 
     fn record(&self, tape: &mut Tape, call: &Call<'_>, affine: Affine<'_>) -> Result<Var, LayerError> {

@@ -16,7 +16,7 @@ pub use of_axes::OfAxes;
 
 use super::weight_options::{self, BETA, GAMMA, WeightOptions};
 use crate::config::{Config, ConfigError, ConfigValue, Fixed, entries};
-use crate::{Built, Call, Constraint, Initializer, Layer, LayerError, Regularizer, WeightSpec};
+use crate::{Built, Call, Constraint, Initializer, Layer, LayerError, Next, Regularizer, WeightSpec};
 
 /// What numbers are normalized together: what tells [`BatchNormalization`](super::BatchNormalization),
 /// [`LayerNormalization`](super::LayerNormalization) and [`GroupNormalization`](super::GroupNormalization) apart.
@@ -46,6 +46,18 @@ pub trait Norm: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn as_batch_norm(&self, rank: usize, affine: Affine<'_>) -> Option<BatchNorm> {
         let _ = (rank, affine);
         None
+    }
+
+    /// Records the layer and some of those behind it as one operation: what [`Layer::call_with`] gives.
+    fn record_with(
+        &self,
+        next: &[Next<'_>],
+        tape: &mut Tape,
+        call: &Call<'_>,
+        affine: Affine<'_>,
+    ) -> Result<Option<(Var, usize)>, LayerError> {
+        let _ = (next, tape, call, affine);
+        Ok(None)
     }
 
     /// Records the layer with these weights.
@@ -202,6 +214,15 @@ impl<K: Norm> Layer for NormLayer<K> {
 
     fn call(&self, tape: &mut Tape, call: &Call<'_>) -> Result<Var, LayerError> {
         self.kind.record(tape, call, self.affine(call.weights))
+    }
+
+    fn call_with(
+        &self,
+        next: &[Next<'_>],
+        tape: &mut Tape,
+        call: &Call<'_>,
+    ) -> Result<Option<(Var, usize)>, LayerError> {
+        self.kind.record_with(next, tape, call, self.affine(call.weights))
     }
 
     fn as_batch_norm(&self, rank: usize, weights: &[Var]) -> Option<BatchNorm> {
