@@ -146,8 +146,8 @@ pub(crate) fn pool<T: Tile>(site: &mut Site<'_>, reduce: Reduce, arguments: &mut
     batch::run::<T>(site, &batch, Output::Pool(reduce, output, winners))
 }
 
-/// Whether tiles of 2x2 outputs of a 3x3 kernel need more products than tiles of 4x4. If not, they round less, and have fewer weights at the
-/// points.
+/// Whether tiles of 2x2 outputs of a 3x3 kernel need more products than tiles of 4x4. If not, they round less, and have fewer
+/// weights at the points.
 pub(crate) fn is_small_tile_slower(g: &ConvGeometry, pass: Pass) -> bool {
     let of = |axis: &Axis| if pass == Pass::GradInput { axis.input() } else { axis.output() };
     products::<Two>([of(g.h()), of(g.w())]) > products::<Four>([of(g.h()), of(g.w())])
