@@ -30,8 +30,8 @@ pub(crate) trait Share<S: Simd>: Copy {
     /// The cell at `position` of a window, `row * kernel width + column`.
     fn tap(simd: S, position: usize) -> Self::Tap;
 
-    /// The part that goes to a cell.
-    fn share(simd: S, grad: Self::Grad, tap: Self::Tap) -> S::F32;
+    /// `sum`, and what goes to a cell.
+    fn give(simd: S, sum: S::F32, grad: Self::Grad, tap: Self::Tap) -> S::F32;
 }
 
 /// The windows that see one cell of an axis: solves `0 <= cell + before - window * stride < kernel` for `window`. Going on
@@ -184,7 +184,7 @@ impl<S: Simd, F: Share<S>> Row<S, F> {
                 let scale = self.scale(y, x);
                 for (b, sum) in sums.iter_mut().enumerate() {
                     let grad = self.from.grad(lanes, self.output(y, x, channel + b * S::LANES), scale);
-                    *sum = self.simd.add(*sum, F::share(self.simd, grad, tap));
+                    *sum = F::give(self.simd, *sum, grad, tap);
                 }
             }
         }
@@ -235,7 +235,7 @@ impl<S: Simd, F: Share<S>> Row<S, F> {
     fn spread_vector(&self, lanes: Lanes<S>, grad: F::Grad, taps: Range<usize>, cells: &mut [f32]) {
         let row = self.down.tap(self.down.range.start) * self.axes[1].kernel();
         for (cell, q) in taps.enumerate() {
-            let share = F::share(self.simd, grad, F::tap(self.simd, row + q));
+            let share = F::give(self.simd, self.simd.splat(0.0), grad, F::tap(self.simd, row + q));
             // SAFETY: cells holds all of the window's cells from the vector's first channel on.
             unsafe { lanes.store(cells, cell * self.c, share) };
         }

@@ -8,7 +8,8 @@ use crate::cells::{Share, each_cell};
 use crate::error::{check_argmax_fits, check_length, dims_of};
 use crate::lanes::Lanes;
 use crate::share::{each_task, rows_per_task};
-use crate::windows::{Reduce, Window, each_window};
+use crate::sum::add;
+use crate::windows::{Reduce, Strip, Window, each_window};
 use crate::{MaxForward, MaxGradInput, PoolError};
 
 /// Overwrites `output` with the maximum of each window, and `argmax`, if given, with where it stands.
@@ -144,59 +145,16 @@ struct Maximum<'a, const ARGMAX: bool> {
     argmax: &'a mut [u32],
 }
 
-/// Maxima of a window and their positions, right if no cell is a NaN, and the sums of the cells, which tell.
+/// Maxima of a window and their positions.
+#[derive(Clone, Copy)]
 struct Largest<S: Simd, const B: usize> {
     maxima: [S::F32; B],
     positions: [S::U32; B],
-    sums: [S::F32; B],
 }
 
 impl<S: Simd, const ARGMAX: bool> Reduce<S> for Maximum<'_, ARGMAX> {
     #[inline(always)]
     fn reduce<const B: usize>(&mut self, lanes: Lanes<S>, window: Window) {
-        // NaNs are rare, and comparisons that mind them cost twice as much. The sum of numbers is none, but for infinities.
-        let simd = lanes.simd();
-        let Largest { maxima, positions, sums } = self.largest::<S, B>(lanes, window);
-        let mut sum = sums[0];
-        for &other in &sums[1..] {
-            sum = simd.add(sum, other);
-        }
-        if simd.bits(simd.above(sum, simd.splat(f32::INFINITY))) == 0 {
-            self.write(lanes, window, maxima, positions);
-        } else {
-            self.special::<S, B>(lanes, window);
-        }
-    }
-}
-
-impl<const ARGMAX: bool> Maximum<'_, ARGMAX> {
-    /// Takes the maxima as if no cell were a NaN.
-    #[inline(always)]
-    fn largest<S: Simd, const B: usize>(&self, lanes: Lanes<S>, window: Window) -> Largest<S, B> {
-        let simd = lanes.simd();
-        // SAFETY: the cells of a window lie inside the input.
-        let mut maxima = unsafe { lanes.load_block::<B>(self.input, window.cell(0, 0)) };
-        let mut positions = [simd.splat_u32(window.position as u32); B];
-        let mut sums = maxima;
-        for p in 0..window.rows {
-            for q in usize::from(p == 0)..window.columns {
-                let here = simd.splat_u32(window.position_of(p, q) as u32);
-                // SAFETY: as above.
-                let values = unsafe { lanes.load_block::<B>(self.input, window.cell(p, q)) };
-                for b in 0..B {
-                    sums[b] = simd.add(sums[b], values[b]);
-                    let wins = simd.greater(values[b], maxima[b]);
-                    maxima[b] = simd.max(values[b], maxima[b]);
-                    positions[b] = simd.select_u32(wins, here, positions[b]);
-                }
-            }
-        }
-        Largest { maxima, positions, sums }
-    }
-
-    /// Writes the maxima of a window with cells of any kind.
-    #[inline(always)]
-    fn special<S: Simd, const B: usize>(&mut self, lanes: Lanes<S>, window: Window) {
         let simd = lanes.simd();
         // SAFETY: the cells of a window lie inside the input.
         let mut maxima = unsafe { lanes.load_block::<B>(self.input, window.cell(0, 0)) };
@@ -213,24 +171,102 @@ impl<const ARGMAX: bool> Maximum<'_, ARGMAX> {
                 }
             }
         }
-        self.write(lanes, window, maxima, positions);
+        self.write(lanes, window.output, Largest { maxima, positions });
     }
 
     #[inline(always)]
-    fn write<S: Simd, const B: usize>(
+    fn reduce_strip<const K: usize, const SHARED: usize, const ROWS: usize, const B: usize>(
         &mut self,
         lanes: Lanes<S>,
-        window: Window,
-        maxima: [S::F32; B],
-        positions: [S::U32; B],
+        strip: Strip,
     ) {
+        // NaNs are rare, and comparisons that mind them cost twice as much. The sum of numbers is none, but for infinities.
+        let simd = lanes.simd();
+        let sum = self.strip_of_numbers::<S, K, SHARED, ROWS, B>(lanes, strip);
+        if simd.bits(simd.above(sum, simd.splat(f32::INFINITY))) == 0 {
+            return;
+        }
+        for row in 0..ROWS {
+            for x in 0..strip.windows {
+                self.reduce::<B>(lanes, strip.window::<K>(x, row));
+            }
+        }
+    }
+}
+
+impl<const ARGMAX: bool> Maximum<'_, ARGMAX> {
+    /// Takes the maxima of a strip as if no cell were a NaN. Returns the sum of all cells, which tells.
+    ///
+    /// ```text
+    /// for each row of K cells:  its first maximum, for all windows that see it
+    /// for each window:          the first of its rows whose maximum is the largest
+    /// ```
+    #[inline(always)]
+    fn strip_of_numbers<S: Simd, const K: usize, const SHARED: usize, const ROWS: usize, const B: usize>(
+        &mut self,
+        lanes: Lanes<S>,
+        strip: Strip,
+    ) -> S::F32 {
+        let (simd, step) = (lanes.simd(), K - SHARED);
+        let mut sums = [simd.splat(0.0); B];
+        let input = self.input;
+        for x in 0..strip.windows {
+            let mut best = [Largest::<S, B> { maxima: [simd.splat(0.0); B], positions: [simd.splat_u32(0); B] }; ROWS];
+            for p in 0..(ROWS - 1) * step + K {
+                let at = strip.cell(x, p);
+                // SAFETY: the cells of the windows lie inside the input.
+                let mut maxima = unsafe { lanes.load_block::<B>(input, at) };
+                let mut columns = [simd.splat_u32(0); B];
+                if SHARED == 0 || x == 0 {
+                    sums = add(simd, sums, maxima);
+                }
+                for q in 1..K {
+                    let here = simd.splat_u32(q as u32);
+                    // SAFETY: as above.
+                    let values = unsafe { lanes.load_block::<B>(input, at + q * strip.cell_len()) };
+                    if q >= SHARED || x == 0 {
+                        sums = add(simd, sums, values);
+                    }
+                    for b in 0..B {
+                        let wins = simd.greater(values[b], maxima[b]);
+                        maxima[b] = simd.max(values[b], maxima[b]);
+                        columns[b] = simd.select_u32(wins, here, columns[b]);
+                    }
+                }
+                for (row, best) in best.iter_mut().enumerate() {
+                    if p == row * step {
+                        *best = Largest { maxima, positions: columns };
+                    } else if row * step < p && p < row * step + K {
+                        let here = simd.splat_u32(((p - row * step) * K) as u32);
+                        for b in 0..B {
+                            let wins = simd.greater(maxima[b], best.maxima[b]);
+                            best.maxima[b] = simd.max(maxima[b], best.maxima[b]);
+                            let position = simd.add_u32(columns[b], here);
+                            best.positions[b] = simd.select_u32(wins, position, best.positions[b]);
+                        }
+                    }
+                }
+            }
+            for (row, &best) in best.iter().enumerate() {
+                self.write(lanes, strip.output(x, row), best);
+            }
+        }
+        let mut sum = sums[0];
+        for &other in &sums[1..] {
+            sum = simd.add(sum, other);
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn write<S: Simd, const B: usize>(&mut self, lanes: Lanes<S>, output: usize, largest: Largest<S, B>) {
         for b in 0..B {
-            let output = window.output + b * S::LANES;
+            let output = output + b * S::LANES;
             // SAFETY: the window's output lies in these rows; ARGMAX says that argmax is as long as output.
             unsafe {
-                lanes.store(self.output, output, maxima[b]);
+                lanes.store(self.output, output, largest.maxima[b]);
                 if ARGMAX {
-                    lanes.store_u32(self.argmax, output, positions[b]);
+                    lanes.store_u32(self.argmax, output, largest.positions[b]);
                 }
             }
         }
@@ -283,7 +319,7 @@ impl<S: Simd> Share<S> for Winners<'_> {
     }
 
     #[inline(always)]
-    fn share(simd: S, (grad, winner): Self::Grad, tap: S::U32) -> S::F32 {
-        simd.select(simd.equal_u32(winner, tap), grad, simd.splat(0.0))
+    fn give(simd: S, sum: S::F32, (grad, winner): Self::Grad, tap: S::U32) -> S::F32 {
+        simd.select(simd.equal_u32(winner, tap), simd.add(sum, grad), sum)
     }
 }

@@ -102,7 +102,7 @@ impl<'a, S: Simd, F: Share<S>, const K: usize, const ROWS: usize, const B: usize
                 for b in 0..B {
                     let grad = from.grad(lanes, outputs[r] + b * S::LANES, scales[r]);
                     for (sum, &tap) in sums.iter_mut().zip(&taps[r]) {
-                        sum[b] = simd.add(sum[b], F::share(simd, grad, tap));
+                        sum[b] = F::give(simd, sum[b], grad, tap);
                     }
                 }
                 outputs[r] += c;

@@ -40,8 +40,9 @@ pub(crate) fn window_sum<S: Simd, const B: usize>(lanes: Lanes<S>, input: &[f32]
     tree.sum()
 }
 
+/// Adds vector by vector.
 #[inline(always)]
-fn add<S: Simd, const B: usize>(simd: S, mut a: [S::F32; B], b: [S::F32; B]) -> [S::F32; B] {
+pub(crate) fn add<S: Simd, const B: usize>(simd: S, mut a: [S::F32; B], b: [S::F32; B]) -> [S::F32; B] {
     for (a, b) in a.iter_mut().zip(b) {
         *a = simd.add(*a, b);
     }
