@@ -73,6 +73,7 @@ mod parallel;
 mod precision;
 mod profile;
 mod strands;
+mod strips;
 mod tape;
 
 pub use error::AutogradError;

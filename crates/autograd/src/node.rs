@@ -20,7 +20,7 @@ pub(crate) struct Node {
     pub(crate) is_bfloat16: bool,
     /// Whether the tape rounds what the operation computes, and the gradient that it gets.
     pub(crate) is_rounded: bool,
-    /// Whether the value follows from variables and state alone, on a tape for inference.
+    /// Whether the value follows from variables and state alone.
     pub(crate) is_fixed: bool,
     /// Whether the value is there after a run. It is not if others take its memory: see [`Tape::share_memory`].
     pub(crate) is_kept: bool,
@@ -53,19 +53,28 @@ pub(crate) struct Gradient {
 }
 
 impl Gradient {
-    /// Adds what `overwrite` writes, `len` numbers, to what is there.
-    pub(crate) fn take(&mut self, len: usize, spare: &mut Spare, level: Level, overwrite: impl FnOnce(&mut [f32])) {
+    /// Lets `write` overwrite `len` numbers, or add to what is there.
+    pub(crate) fn add_in_place(&mut self, len: usize, spare: &mut Spare, write: impl FnOnce(&mut [f32], bool)) {
+        let adds = std::mem::replace(&mut self.is_set, true);
+        write(self.memory(len, spare), adds);
+    }
+
+    /// Memory for `len` numbers: what is there, if the gradient is set.
+    fn memory(&mut self, len: usize, spare: &mut Spare) -> &mut [f32] {
         if self.data.len() < len {
             self.data = if self.is_kept { AlignedVec::zeroed(len) } else { spare.take(len) };
         }
-        let own = &mut self.data[..len];
-        if !self.is_set {
-            self.is_set = true;
-            return overwrite(own);
+        &mut self.data[..len]
+    }
+
+    /// Adds what `overwrite` writes, `len` numbers, to what is there.
+    pub(crate) fn take(&mut self, len: usize, spare: &mut Spare, level: Level, overwrite: impl FnOnce(&mut [f32])) {
+        if !std::mem::replace(&mut self.is_set, true) {
+            return overwrite(self.memory(len, spare));
         }
         let mut part = spare.take(len);
         overwrite(&mut part[..len]);
-        map_in_place(level, Plus, [&part[..len]], own);
+        map_in_place(level, Plus, [&part[..len]], self.memory(len, spare));
         spare.give(part);
     }
 }

@@ -20,6 +20,17 @@ pub struct Step {
     pub seed: u64,
     /// Steps before this one, over all epochs.
     pub index: u64,
+    /// Strips of the batch before the one on the tape, all of one size: 0, unless it runs
+    /// [in strips](crate::Tape::replay_strip).
+    pub strip: usize,
+}
+
+impl Step {
+    /// Where the `len` elements or samples that an operation sees begin in the whole batch. What is random follows from the
+    /// place in the batch.
+    pub const fn first(&self, len: usize) -> usize {
+        self.strip * len
+    }
 }
 
 /// One recorded operation. It keeps what its gradient needs beyond inputs and output (an argmax, a mask, a plan with its
@@ -82,6 +93,14 @@ pub trait Op: Send {
     /// loss and a softmax stay float32.
     fn rounds_output(&self) -> bool {
         true
+    }
+
+    /// Whether a sample of the output (a row along the first axis, or several) takes nothing of input `i` but the same sample,
+    /// forward and backward, so that a batch there may run [in strips](crate::Tape::replay_strip). It is not so for a weight, nor
+    /// where statistics of a batch count.
+    fn is_by_sample(&self, i: usize) -> bool {
+        let _ = i;
+        false
     }
 
     /// Gives each input that [wants](InputGrads::wants) it its gradient. `grad_output` is used up: an operation may
@@ -212,5 +231,18 @@ impl InputGrads<'_> {
                 self.heir = Some(node.buffer);
             }
         });
+    }
+
+    /// As [`give`](Self::give), for an operation that can add to a gradient as fast as overwrite it: `write` adds to the slice if
+    /// it is told so, else it overwrites it.
+    pub fn give_or_add(&mut self, i: usize, write: impl FnOnce(&mut [f32], bool)) {
+        let node = &self.nodes[self.inputs[i].index()];
+        if !node.needs_grad {
+            return;
+        }
+        assert!(self.heir.is_none(), "an operation passes its gradient on last");
+        let time = self.times.as_mut().map(|times| &mut times[i]);
+        let gradient = &mut self.grads[node.buffer];
+        timed(time, || gradient.add_in_place(node.shape.len(), self.spare, write));
     }
 }

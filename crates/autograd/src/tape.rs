@@ -60,6 +60,8 @@ pub struct Tape {
     pub(crate) precision: Precision,
     /// Values that were rounded for mixed precision, and what came out.
     casts: Vec<(Var, Var)>,
+    /// Runs of the tape for each change of the weights.
+    pub(crate) strips: usize,
 }
 
 impl Tape {
@@ -70,7 +72,7 @@ impl Tape {
 
     /// An empty tape whose random operations draw from `seed`.
     pub fn with_seed(mode: Mode, seed: u64) -> Self {
-        let step = Step { mode, seed, index: 0 };
+        let step = Step { mode, seed, index: 0, strip: 0 };
         Self {
             nodes: Vec::new(),
             buffers: Vec::new(),
@@ -84,7 +86,13 @@ impl Tape {
             profile: None,
             precision: Precision::Float32,
             casts: Vec::new(),
+            strips: 1,
         }
+    }
+
+    /// The step that runs, or ran last.
+    pub(crate) const fn step(&self) -> Step {
+        self.step
     }
 
     /// What the tape is for.
@@ -176,8 +184,7 @@ impl Tape {
         let (shape, buffer) = (value.shape(), self.buffers.len());
         self.buffers.push(value);
         self.grads.push(Gradient { is_kept: true, ..Gradient::default() });
-        let is_fixed = is_weight && self.step.mode == Mode::Inference;
-        self.push(Node { needs_grad, is_state, is_fixed, ..Node::new(shape, buffer, Vec::new()) })
+        self.push(Node { needs_grad, is_state, is_fixed: is_weight, ..Node::new(shape, buffer, Vec::new()) })
     }
 
     /// Records `op` on `inputs`, with an output of `shape`, and runs it.
@@ -291,9 +298,14 @@ impl Tape {
     /// Computes every recorded operation anew, in order, from the present values of the leaves, as step `index` of the
     /// run. No buffer is allocated.
     pub fn replay(&mut self, index: u64) {
-        self.step.index = index;
+        self.run_all(Step { index, strip: 0, ..self.step }, false);
+    }
+
+    /// Runs all nodes; what is fixed is skipped if it `is_unchanged`.
+    pub(crate) fn run_all(&mut self, step: Step, is_unchanged: bool) {
+        self.step = step;
         for i in 0..self.nodes.len() {
-            self.run(Var(i), false);
+            self.run(Var(i), is_unchanged);
         }
     }
 
@@ -315,10 +327,7 @@ impl Tape {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn replay_inputs(&mut self, index: u64) {
-        self.step.index = index;
-        for i in 0..self.nodes.len() {
-            self.run(Var(i), true);
-        }
+        self.run_all(Step { index, strip: 0, ..self.step }, self.step.mode == Mode::Inference);
     }
 
     /// Adds the gradient of `loss` to those of all variables that it depends on.

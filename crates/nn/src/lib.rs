@@ -74,7 +74,7 @@ pub use layer::{Built, Call, Layer, Next, WeightSpec};
 pub use loss::{Loss, Objective, ParseLossError};
 pub use model::{
     Evaluation, FitOptions, History, Losses, Model, ModelFileError, ModelLayer, ModelLayerMut, OutputEvaluation,
-    ProfileRow, StepPart, StepProfile, Weight,
+    ProfileRow, StepPart, StepProfile, StripSize, Weight,
 };
 pub use optimizer::{Adagrad, Adam, AdamW, Lion, Nadam, Optimizer, RMSprop, Sgd};
 pub use regularizer::Regularizer;

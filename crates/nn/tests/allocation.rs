@@ -9,7 +9,7 @@ use stampnet_geometry::Padding;
 use stampnet_nn::layers::{Add, BatchNormalization, Concatenate, Conv2D, Dense, GlobalAveragePooling2D};
 use stampnet_nn::{
     Activation, Adam, BatchLog, Callback, Control, EpochLog, FitOptions, Functional, Layer, Loss, Losses, Model,
-    NnError, input, models,
+    NnError, StripSize, input, models,
 };
 use stampnet_tensor::{Shape, Tensor};
 use stampnet_testkit::on_threads;
@@ -134,6 +134,10 @@ fn a_training_step_allocates_nothing() {
     on_threads(1, || {
         let after = second_epoch(&data, models::book_cnn().build(1).unwrap(), Loss::SparseCategoricalCrossentropy);
         assert_eq!(after, [after[0]; 5], "a row of layers");
+        let mut strips = models::book_cnn().build(1).unwrap();
+        strips.set_strips(StripSize::Samples(2));
+        let after = second_epoch(&data, strips, Loss::SparseCategoricalCrossentropy);
+        assert_eq!(after, [after[0]; 5], "strips");
         let losses = Losses::from([Loss::SparseCategoricalCrossentropy, Loss::MeanSquaredError]).weights([1.0, 0.5]);
         let after = second_epoch(&both, graph().unwrap(), losses);
         assert_eq!(after, [after[0]; 5], "a graph");

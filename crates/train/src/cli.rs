@@ -341,6 +341,9 @@ pub(crate) struct BenchStepArgs {
     /// Steps per repeat; the median of the repeats is reported
     #[arg(long, value_name = "N", default_value = "50", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) steps: usize,
+    /// Images that go through the network together; as many as the batch: all [default: a rule chooses]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) strip: Option<usize>,
     /// Precision of the values between layers: float32 or mixed_bfloat16 [default: what the network says, float32 for the
     /// built-in ones]
     #[arg(long, value_name = "POLICY", value_parser = precision_names())]

@@ -97,6 +97,10 @@ impl Op for Average {
         "adaptive_avg_pool2d"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (x, windows) = (inputs.get(0).data(), self.windows);
         let (c, sample, min) = (windows.input.c, windows.input.sample_len(), grain(x.len()));
@@ -142,6 +146,10 @@ struct Max {
 impl Op for Max {
     fn name(&self) -> &'static str {
         "adaptive_max_pool2d"
+    }
+
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {

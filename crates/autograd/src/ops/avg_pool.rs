@@ -46,6 +46,10 @@ impl Op for AvgPool {
         self.name
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let arguments = AverageForward { input: inputs.get(0).data(), output };
         average_forward(&self.geometry, self.level, arguments).expect(FITS);

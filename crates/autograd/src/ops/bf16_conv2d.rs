@@ -76,6 +76,10 @@ impl Op for Bf16Conv2d {
         "conv2d"
     }
 
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == 0
+    }
+
     /// The plans round the weight where they pack it.
     fn rounds_input(&self, i: usize) -> bool {
         i == 0

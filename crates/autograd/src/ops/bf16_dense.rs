@@ -31,6 +31,8 @@ pub(super) struct Bf16Dense {
     y: AlignedVec<bf16>,
     forward: Bf16GemmPlan,
     grad_x: Option<(Bf16GemmPlan, AlignedVec<bf16>)>,
+    /// Whether the plan of `grad_x` has packed the present weight.
+    is_turned: bool,
     grad_weight: Option<Bf16GradWeightPlan>,
     epilogue: Epilogue,
 }
@@ -53,6 +55,7 @@ impl Bf16Dense {
             y: AlignedVec::zeroed(rows * units),
             forward: Bf16GemmPlan::new(rows, k, units),
             grad_x: wanted.x.then(|| (Bf16GemmPlan::new(rows, units, k), AlignedVec::zeroed(rows * k))),
+            is_turned: false,
             grad_weight: wanted.weight.then(|| Bf16GradWeightPlan::new(rows, k, units)),
             epilogue,
         }
@@ -62,6 +65,10 @@ impl Bf16Dense {
 impl Op for Bf16Dense {
     fn name(&self) -> &'static str {
         "dense"
+    }
+
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == 0
     }
 
     /// The plans round the weight where they pack it.
@@ -75,7 +82,12 @@ impl Op for Bf16Dense {
         let bias = self.has_bias.then(|| inputs.get(2).data());
         let epilogue = stampnet_gemm::Epilogue { bias, relu: self.activation == Activation::Relu };
         let weight = Matrix::row_major(inputs.get(1).data(), k, units);
-        self.forward.run(&self.x, weight, epilogue, &mut self.y);
+        if inputs.is_unchanged(1) {
+            self.forward.run_again(&self.x, epilogue, &mut self.y);
+        } else {
+            self.is_turned = false;
+            self.forward.run(&self.x, weight, epilogue, &mut self.y);
+        }
         widen(self.level, &self.y, output);
     }
 
@@ -89,11 +101,18 @@ impl Op for Bf16Dense {
         narrow(self.level, grad_output, &mut self.y);
         let weight = Matrix::row_major(saved.input(1).data(), k, units);
         if let Some((plan, grad_x)) = &mut self.grad_x {
-            plan.run(&self.y, weight.transposed(), stampnet_gemm::Epilogue::default(), grad_x);
+            let none = stampnet_gemm::Epilogue::default();
+            if std::mem::replace(&mut self.is_turned, true) {
+                plan.run_again(&self.y, none, grad_x);
+            } else {
+                plan.run(&self.y, weight.transposed(), none, grad_x);
+            }
             grads.give(0, |grad| widen(self.level, grad_x, grad));
         }
         if let Some(plan) = &mut self.grad_weight {
-            grads.give(1, |grad| plan.run(&self.x, &self.y, grad));
+            grads.give_or_add(1, |grad, adds| {
+                if adds { plan.add(&self.x, &self.y, grad) } else { plan.run(&self.x, &self.y, grad) }
+            });
         }
     }
 

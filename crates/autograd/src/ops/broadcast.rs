@@ -82,6 +82,10 @@ impl Op for Broadcast {
         "broadcast"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let ([from, to], [narrow, wide], min) = (self.samples, self.widths, grain(output.len()));
         if output.is_empty() {

@@ -23,6 +23,10 @@ impl Op for Cast {
         "cast"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn rounds_input(&self, _: usize) -> bool {
         false
     }

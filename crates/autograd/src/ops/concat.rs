@@ -34,7 +34,8 @@ impl Tape {
         }
         let widths = inputs.iter().map(|&input| self.shape(input)[axis..].iter().product()).collect();
         let shape = Shape::new(&dims)?;
-        Ok(self.record(Concat { widths, width: shape[axis..].iter().product() }, inputs, shape))
+        let width = shape[axis..].iter().product();
+        Ok(self.record(Concat { widths, width, keeps_samples: axis > 0 }, inputs, shape))
     }
 }
 
@@ -44,11 +45,17 @@ struct Concat {
     widths: Vec<usize>,
     /// Elements in a row of the output.
     width: usize,
+    /// Whether the first axis stays.
+    keeps_samples: bool,
 }
 
 impl Op for Concat {
     fn name(&self) -> &'static str {
         "concat"
+    }
+
+    fn is_by_sample(&self, _: usize) -> bool {
+        self.keeps_samples
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {

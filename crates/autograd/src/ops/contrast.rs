@@ -63,12 +63,17 @@ impl Op for ContrastOp {
         "contrast"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step) {
         let (this, len) = (&*self, self.pixels * self.c);
         let (low, high) = self.contrast.value_range;
+        let first = step.first(output.len() / len);
         let images = output.par_chunks_mut(len).zip(inputs.get(0).data().par_chunks(len));
         images.enumerate().for_each(|(sample, (out, image))| {
-            let factor = this.factor(step, sample);
+            let factor = this.factor(step, first + sample);
             for channel in 0..this.c {
                 let mean = this.mean(image, channel);
                 let pixels = out.iter_mut().zip(image).skip(channel).step_by(this.c);
@@ -81,11 +86,11 @@ impl Op for ContrastOp {
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
         let (this, len, step) = (&*self, self.pixels * self.c, saved.step());
         let (low, high) = self.contrast.value_range;
-        let (given, image) = (&*grad_output, saved.input(0).data());
+        let (given, image, first) = (&*grad_output, saved.input(0).data(), step.first(grad_output.len() / len));
         grads.give(0, |grad| {
             let images = grad.par_chunks_mut(len).zip(given.par_chunks(len).zip(image.par_chunks(len)));
             images.enumerate().for_each(|(sample, (grad, (given, image)))| {
-                let factor = this.factor(step, sample);
+                let factor = this.factor(step, first + sample);
                 for channel in 0..this.c {
                     let mean = this.mean(image, channel);
                     let moved = |x: f32| (x - mean) * factor + mean;

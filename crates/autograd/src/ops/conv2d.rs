@@ -108,6 +108,10 @@ impl Op for Conv2d {
         "conv2d"
     }
 
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == 0
+    }
+
     /// The bias stays as it is.
     fn rounds_input(&self, i: usize) -> bool {
         i < 2

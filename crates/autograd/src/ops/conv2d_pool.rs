@@ -148,6 +148,10 @@ impl Op for Conv2dPool {
         name(self.forward.pooling())
     }
 
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == 0
+    }
+
     /// The bias stays as it is.
     fn rounds_input(&self, i: usize) -> bool {
         i < 2

@@ -6,9 +6,10 @@ use stampnet_tensor::{AlignedVec, Shape};
 
 use super::bf16_dense::{Bf16Dense, Wanted};
 use super::epilogue::Epilogue;
-use crate::{AutogradError, InputGrads, Inputs, Op, Saved, Step, Tape, Var};
+use crate::{AutogradError, InputGrads, Inputs, Mode, Op, Saved, Step, Tape, Var};
 
-/// Rows from which on products of bfloat16 pay for packing the weight for them, in every step and twice.
+/// Rows, of all strips together, from which on products of bfloat16 pay for packing the weight for them, in every step and
+/// twice.
 const MANY_ROWS: usize = 64;
 
 impl Tape {
@@ -41,7 +42,7 @@ impl Tape {
         let shape = Shape::new(&dims)?;
         let inputs: &[Var] = if let Some(bias) = bias { &[x, weight, bias] } else { &[x, weight] };
         let (has_bias, epilogue) = (bias.is_some(), Epilogue::new(activation, shape.len(), units, needs_grad_bias));
-        if self.multiplies_bfloat16() && rows >= MANY_ROWS {
+        if self.multiplies_bfloat16() && rows * self.strips >= MANY_ROWS {
             let wanted = Wanted { x: self.needs_grad(x), weight: self.needs_grad(weight) };
             return Ok(self.record(
                 Bf16Dense::new([rows, k, units], activation, has_bias, wanted, epilogue),
@@ -108,19 +109,24 @@ impl Op for Dense {
         "dense"
     }
 
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == 0
+    }
+
     /// The bias stays as it is.
     fn rounds_input(&self, i: usize) -> bool {
         i < 2
     }
 
-    fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
+    fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step) {
         let &mut Self { rows, k, units, activation, has_bias, .. } = self;
         let x = Matrix::row_major(inputs.get(0).data(), rows, k);
         let weight = Matrix::row_major(inputs.get(1).data(), k, units);
         let bias = has_bias.then(|| inputs.get(2).data());
         let epilogue = stampnet_gemm::Epilogue { bias, relu: activation == Activation::Relu };
         let output = MatrixMut::row_major(output, rows, units);
-        if !inputs.is_unchanged(1) {
+        // In training it changes after few strips.
+        if !inputs.is_unchanged(1) || step.mode == Mode::Training {
             self.is_packed = false;
             return self.forward.run(x, weight, epilogue, output);
         }
@@ -150,8 +156,13 @@ impl Op for Dense {
             });
         }
         if let Some(plan) = &mut self.grad_weight {
-            grads.give(1, |grad| {
-                plan.run(x.transposed(), grad_output, none, MatrixMut::row_major(grad, k, units));
+            grads.give_or_add(1, |grad, adds| {
+                let grad = MatrixMut::row_major(grad, k, units);
+                if adds {
+                    plan.add(x.transposed(), grad_output, grad);
+                } else {
+                    plan.run(x.transposed(), grad_output, none, grad);
+                }
             });
         }
     }

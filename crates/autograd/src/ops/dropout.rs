@@ -38,7 +38,7 @@ impl Tape {
             return Ok(x);
         }
         let shape = self.shape(x);
-        Ok(self.record(Dropout::new(rate, id), &[x], shape))
+        Ok(self.record(Dropout::new(rate, id, shape.len()), &[x], shape))
     }
 }
 
@@ -48,21 +48,22 @@ struct Dropout {
     scale: f32,
     id: u32,
     level: Level,
+    len: usize,
 }
 
 impl Dropout {
-    fn new(rate: f32, id: u32) -> Self {
+    fn new(rate: f32, id: u32, len: usize) -> Self {
         let threshold = (f64::from(rate) * 4_294_967_296.0) as u32;
-        Self { threshold, scale: (1.0 / (1.0 - f64::from(rate))) as f32, id, level: Level::current() }
+        Self { threshold, scale: (1.0 / (1.0 - f64::from(rate))) as f32, id, level: Level::current(), len }
     }
 
     /// Overwrites `out` with what is left of `x`, scaled. The same step drops the same elements.
     fn run(&self, step: Step, x: &[f32], out: &mut [f32]) {
         // A step is a stream of its own, by the low word of its index: it would repeat after four thousand million steps.
         let stream = RandomStream::new(step.seed, Purpose::Dropout, step.index as u32, self.id);
-        let min = grain(out.len());
+        let (min, start) = (grain(out.len()), step.first(out.len()));
         out.par_chunks_mut(TASK).with_min_len(min).zip(x.par_chunks(TASK)).enumerate().for_each(|(task, (out, x))| {
-            let (stream, first) = (&stream, (task * TASK / WORDS) as u64);
+            let (stream, first) = (&stream, ((start + task * TASK) / WORDS) as u64);
             self.level.run(Drop { stream, first, threshold: self.threshold, scale: self.scale, x, out });
         });
     }
@@ -106,6 +107,11 @@ impl Kernel for Drop<'_> {
 impl Op for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
+    }
+
+    /// Strips begin with a block of random words.
+    fn is_by_sample(&self, _: usize) -> bool {
+        self.len.is_multiple_of(WORDS)
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step) {

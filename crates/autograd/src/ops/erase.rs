@@ -79,13 +79,18 @@ impl Op for EraseOp {
         "erase"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step) {
         let (this, len) = (&*self, self.h * self.w * self.c);
         let Erase { fill_value, value_range: (low, high), .. } = self.erase;
+        let first = step.first(output.len() / len);
         let images = output.par_chunks_mut(len).zip(inputs.get(0).data().par_chunks(len));
         images.enumerate().for_each(|(sample, (out, image))| {
             out.copy_from_slice(image);
-            this.each_row(step, sample, |row, stream| {
+            this.each_row(step, first + sample, |row, stream| {
                 for out in &mut out[row] {
                     *out = fill_value.unwrap_or_else(|| stream.normal() * high).clamp(low, high);
                 }
@@ -95,12 +100,12 @@ impl Op for EraseOp {
 
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
         let (this, len, step) = (&*self, self.h * self.w * self.c, saved.step());
-        let given = &*grad_output;
+        let (given, first) = (&*grad_output, step.first(grad_output.len() / len));
         grads.give(0, |grad| {
             let images = grad.par_chunks_mut(len).zip(given.par_chunks(len));
             images.enumerate().for_each(|(sample, (grad, given))| {
                 grad.copy_from_slice(given);
-                this.each_row(step, sample, |row, _| grad[row].fill(0.0));
+                this.each_row(step, first + sample, |row, _| grad[row].fill(0.0));
             });
         });
     }

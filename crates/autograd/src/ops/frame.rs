@@ -101,6 +101,10 @@ impl Op for Frame {
         if self.is_pad { "zero_pad2d" } else { "crop2d" }
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let x = inputs.get(0);
         if self.is_pad { self.surround(x.data(), output) } else { self.cut_out(x.data(), output) }

@@ -25,7 +25,7 @@ impl Tape {
             return Ok(x);
         }
         let shape = self.shape(x);
-        Ok(self.record(GaussianNoise { stddev, id, level: Level::current() }, &[x], shape))
+        Ok(self.record(GaussianNoise { stddev, id, level: Level::current(), len: shape.len() }, &[x], shape))
     }
 }
 
@@ -33,22 +33,28 @@ struct GaussianNoise {
     stddev: f32,
     id: u32,
     level: Level,
+    len: usize,
 }
 
-/// Blocks of random words for the elements of a task: a number takes two words, a block has four.
-const BLOCKS: u64 = TASK as u64 / 2;
+/// Numbers from a block of random words: each takes two of four.
+const NUMBERS: usize = 2;
 
 impl Op for GaussianNoise {
     fn name(&self) -> &'static str {
         "gaussian_noise"
     }
 
+    /// Strips begin with a block of random words.
+    fn is_by_sample(&self, _: usize) -> bool {
+        self.len.is_multiple_of(NUMBERS)
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step) {
         let stream = RandomStream::new(step.seed, Purpose::Dropout, step.index as u32, self.id);
-        let (x, min) = (inputs.get(0).data(), grain(output.len()));
+        let (x, min, first) = (inputs.get(0).data(), grain(output.len()), step.first(output.len()));
         output.par_chunks_mut(TASK).with_min_len(min).zip(x.par_chunks(TASK)).enumerate().for_each(|(task, (y, x))| {
             let mut stream = stream.clone();
-            stream.seek(task as u64 * BLOCKS);
+            stream.seek(((first + task * TASK) / NUMBERS) as u64);
             for (y, x) in y.iter_mut().zip(x) {
                 *y = x + self.stddev * stream.normal();
             }

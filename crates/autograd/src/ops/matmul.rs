@@ -46,6 +46,10 @@ impl Op for Matmul {
         "matmul"
     }
 
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == 0
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let [m, k, n] = self.sizes;
         let a = Matrix::row_major(inputs.get(0).data(), m, k);

@@ -56,6 +56,10 @@ impl Op for MaxPool {
         self.name
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let arguments = MaxForward { input: inputs.get(0).data(), output, argmax: self.argmax.as_deref_mut() };
         max_forward(&self.geometry, self.level, arguments).expect(FITS);

@@ -47,6 +47,10 @@ impl Op for Maximum {
         "maximum"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         map(self.level, Larger, [inputs.get(0).data(), inputs.get(1).data()], output);
     }

@@ -35,6 +35,10 @@ impl Op for Mul {
         "mul"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         map(self.level, Product, [inputs.get(0).data(), inputs.get(1).data()], output);
     }

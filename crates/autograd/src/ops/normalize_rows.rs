@@ -26,12 +26,18 @@ impl Tape {
             return Err(AutogradError::Parameter { op, what, rule, received: epsilon });
         }
         let inverse = vec![0.0; shape.len() / columns];
-        Ok(self.record(NormalizeRows { columns, epsilon, level: Level::current(), inverse }, &[x], shape))
+        Ok(self.record(
+            NormalizeRows { columns, has_samples: shape.rank() > 1, epsilon, level: Level::current(), inverse },
+            &[x],
+            shape,
+        ))
     }
 }
 
 struct NormalizeRows {
     columns: usize,
+    /// Whether there is an axis before that of the columns.
+    has_samples: bool,
     epsilon: f32,
     level: Level,
     /// `1 / sqrt(variance + epsilon)` of each row.
@@ -48,6 +54,10 @@ impl NormalizeRows {
 impl Op for NormalizeRows {
     fn name(&self) -> &'static str {
         "normalize_rows"
+    }
+
+    fn is_by_sample(&self, _: usize) -> bool {
+        self.has_samples
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {

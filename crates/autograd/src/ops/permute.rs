@@ -36,7 +36,8 @@ impl Tape {
         let inverse: Vec<usize> =
             (0..axes.len()).map(|axis| axes.iter().position(|&from| from == axis).expect("each is named")).collect();
         let permuted = Shape::new(&dims)?;
-        let op = Permute { forward: Walk::new(shape, axes), backward: Walk::new(permuted, &inverse) };
+        let (forward, backward) = (Walk::new(shape, axes), Walk::new(permuted, &inverse));
+        let op = Permute { forward, backward, keeps_samples: axes[0] == 0 };
         Ok(self.record(op, &[x], permuted))
     }
 }
@@ -44,11 +45,17 @@ impl Tape {
 struct Permute {
     forward: Walk,
     backward: Walk,
+    /// Whether the first axis stays.
+    keeps_samples: bool,
 }
 
 impl Op for Permute {
     fn name(&self) -> &'static str {
         "permute"
+    }
+
+    fn is_by_sample(&self, _: usize) -> bool {
+        self.keeps_samples
     }
 
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {

@@ -55,6 +55,10 @@ impl<F: Function> Op for Pointwise<F> {
         F::NAME
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         map(self.level, Value(self.function), [inputs.get(0).data()], output);
     }

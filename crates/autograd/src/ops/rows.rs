@@ -27,12 +27,18 @@ impl Tape {
         let Some(&columns) = shape.last() else {
             return Err(AutogradError::NoAxis { op: F::NAME, what: "x" });
         };
-        Ok(self.record(Rows::<F> { columns, level: Level::current(), function: PhantomData }, &[x], shape))
+        Ok(self.record(
+            Rows::<F> { columns, has_samples: shape.rank() > 1, level: Level::current(), function: PhantomData },
+            &[x],
+            shape,
+        ))
     }
 }
 
 struct Rows<F> {
     columns: usize,
+    /// Whether there is an axis before that of the columns.
+    has_samples: bool,
     level: Level,
     function: PhantomData<F>,
 }
@@ -47,6 +53,10 @@ impl<F> Rows<F> {
 impl<F: RowFunction> Op for Rows<F> {
     fn name(&self) -> &'static str {
         F::NAME
+    }
+
+    fn is_by_sample(&self, _: usize) -> bool {
+        self.has_samples
     }
 
     fn rounds_input(&self, _: usize) -> bool {

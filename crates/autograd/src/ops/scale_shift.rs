@@ -72,6 +72,10 @@ impl Op for ScaleShift {
         "scale_shift"
     }
 
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == 0
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let gamma = self.gamma.map(|i| inputs.get(i).data());
         let beta = self.beta.map(|i| inputs.get(i).data());

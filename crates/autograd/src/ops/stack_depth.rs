@@ -95,6 +95,10 @@ impl Op for StackDepth {
         "stack_depth"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (x, axis) = (inputs.get(0).data(), self.axis);
         let (slice, run) = (self.plane * self.c, self.c / self.groups);

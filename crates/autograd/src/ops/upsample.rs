@@ -124,6 +124,10 @@ impl Op for Upsample {
         "upsample2d"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], _: Step) {
         let (x, c, min) = (inputs.get(0).data(), self.input.c, grain(output.len()));
         let sample = self.input.sample_len();

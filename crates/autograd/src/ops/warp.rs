@@ -131,7 +131,7 @@ struct Motion {
 }
 
 impl WarpOp {
-    /// What happens to image `sample` in a step.
+    /// What happens to image `sample` of the batch in a step.
     fn motion(&self, step: Step, sample: usize) -> Motion {
         let mut stream = RandomStream::new(step.seed, Purpose::Augmentation, step.index as u32, self.id);
         stream.seek(sample as u64 * BLOCKS);
@@ -189,12 +189,17 @@ impl Op for WarpOp {
         "warp"
     }
 
+    fn is_by_sample(&self, _: usize) -> bool {
+        true
+    }
+
     fn forward(&mut self, inputs: &mut Inputs<'_>, output: &mut [f32], step: Step) {
         let (this, len, c) = (&*self, self.h * self.w * self.c, self.c);
+        let first = step.first(output.len() / len);
         let images = output.par_chunks_mut(len).zip(inputs.get(0).data().par_chunks(len));
         images.enumerate().for_each(|(sample, (out, image))| {
             out.fill(0.0);
-            this.each(&this.motion(step, sample), |pixel, source, weight| {
+            this.each(&this.motion(step, first + sample), |pixel, source, weight| {
                 let out = &mut out[pixel * c..][..c];
                 match (source, this.warp.fill) {
                     (Some(source), _) => {
@@ -211,12 +216,12 @@ impl Op for WarpOp {
 
     fn backward(&mut self, saved: &Saved<'_>, grad_output: &mut [f32], grads: &mut InputGrads<'_>) {
         let (this, len, c, step) = (&*self, self.h * self.w * self.c, self.c, saved.step());
-        let given = &*grad_output;
+        let (given, first) = (&*grad_output, step.first(grad_output.len() / len));
         grads.give(0, |grad| {
             let images = grad.par_chunks_mut(len).zip(given.par_chunks(len));
             images.enumerate().for_each(|(sample, (grad, given))| {
                 grad.fill(0.0);
-                this.each(&this.motion(step, sample), |pixel, source, weight| {
+                this.each(&this.motion(step, first + sample), |pixel, source, weight| {
                     let Some(source) = source else { return };
                     for (grad, g) in grad[source * c..][..c].iter_mut().zip(&given[pixel * c..][..c]) {
                         *grad += weight * g;

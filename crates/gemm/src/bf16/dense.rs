@@ -13,7 +13,7 @@ use stampnet_tensor::AlignedVec;
 use super::{Columns, Finish, Grid, Strip, Terms, interleave, packed_len, strip_width, transpose};
 use crate::{Epilogue, Matrix};
 
-/// Rows of a task: whole register tiles of 14, and whole tiles of 16.
+/// Rows of a task at most: whole register tiles of 14, and whole tiles of 16.
 const TASK_ROWS: usize = 28;
 const TASK_TILE_ROWS: usize = 32;
 
@@ -72,15 +72,25 @@ impl Bf16GemmPlan {
     /// # Panics
     /// If a shape differs from the plan's, or the bias has not `n` elements.
     pub fn run(&mut self, a: &[bf16], b: Matrix<'_>, epilogue: Epilogue<'_>, c: &mut [bf16]) {
+        assert_eq!([b.rows(), b.columns()], [self.k, self.n], "B has the plan's shape");
+        if self.m > 0 && self.n > 0 {
+            self.pack(&b);
+        }
+        self.run_again(a, epilogue, c);
+    }
+
+    /// As [`run`](Self::run), with the B of the last run, which is not packed again.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_again(&mut self, a: &[bf16], epilogue: Epilogue<'_>, c: &mut [bf16]) {
         let (m, k, n, unit) = (self.m, self.k, self.n, self.unit);
         assert_eq!(a.len(), m * k, "A has the plan's shape");
-        assert_eq!([b.rows(), b.columns()], [k, n], "B has the plan's shape");
         assert_eq!(c.len(), m * n, "C has the plan's shape");
         assert!(epilogue.bias.is_none_or(|bias| bias.len() == n), "the bias has a number for each column");
         if m == 0 || n == 0 {
             return;
         }
-        self.pack(&b);
         let even = k.next_multiple_of(2);
         let a = if even == k {
             a
@@ -91,7 +101,8 @@ impl Bf16GemmPlan {
             &*self.even
         };
         let packed = &*self.packed;
-        let rows = if unit.has_tiles() { TASK_TILE_ROWS } else { TASK_ROWS };
+        let most = if unit.has_tiles() { TASK_TILE_ROWS } else { TASK_ROWS };
+        let rows = m.div_ceil(m.div_ceil(most));
         c.par_chunks_mut(rows * n).enumerate().for_each(|(task, c)| {
             let size = [1, c.len() / n];
             let mut sums = [0.0; STRIP];
@@ -174,6 +185,18 @@ impl Bf16GradWeightPlan {
     /// # Panics
     /// If a length differs from the plan's.
     pub fn run(&mut self, a: &[bf16], grad: &[bf16], c: &mut [f32]) {
+        self.multiply(a, grad, c, false);
+    }
+
+    /// As [`run`](Self::run), but adds to `c`.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn add(&mut self, a: &[bf16], grad: &[bf16], c: &mut [f32]) {
+        self.multiply(a, grad, c, true);
+    }
+
+    fn multiply(&mut self, a: &[bf16], grad: &[bf16], c: &mut [f32], adds: bool) {
         let Self { m, k, n, unit, len, .. } = *self;
         assert_eq!([a.len(), grad.len(), c.len()], [m * k, m * n, k * n], "the arrays have the plan's shapes");
         if k == 0 || n == 0 {
@@ -181,7 +204,10 @@ impl Bf16GradWeightPlan {
         }
         let pairs = m.div_ceil(2);
         if pairs == 0 {
-            return c.fill(0.0);
+            if !adds {
+                c.fill(0.0);
+            }
+            return;
         }
         self.values.par_chunks_mut(pairs * len).enumerate().for_each(|(tile, values)| {
             let columns = [tile * len, len.min(k - tile * len)];
@@ -212,7 +238,12 @@ impl Bf16GradWeightPlan {
                     Strip { size, a: values, grid, terms, b, width, sums: &mut sums, add: false }.sum(unit);
                     let channels = width.min(n - first);
                     for (c, sums) in c.chunks_exact_mut(n).zip(sums.chunks_exact(width)) {
-                        c[first..first + channels].copy_from_slice(&sums[..channels]);
+                        let (c, sums) = (&mut c[first..first + channels], &sums[..channels]);
+                        if adds {
+                            c.iter_mut().zip(sums).for_each(|(c, sum)| *c += sum);
+                        } else {
+                            c.copy_from_slice(sums);
+                        }
                     }
                 }
             }

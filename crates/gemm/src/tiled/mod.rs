@@ -48,6 +48,14 @@ pub struct Epilogue<'a> {
     pub relu: bool,
 }
 
+/// Where sums begin, and what becomes of them.
+#[derive(Clone, Copy)]
+struct Finish<'a> {
+    epilogue: Epilogue<'a>,
+    /// Whether they begin with what is in C.
+    adds: bool,
+}
+
 /// A product of fixed shape, `C = epilogue(A B)` with A `m x k` and B `k x n`.
 ///
 /// Runs on the threads of the current pool, with the same bits for any number of them. Zeros are multiplied like other
@@ -87,7 +95,24 @@ impl GemmPlan {
     /// # Panics
     /// If a shape differs from the plan's, or the bias has not `n` elements.
     pub fn run(&self, a: Matrix<'_>, b: Matrix<'_>, epilogue: Epilogue<'_>, c: MatrixMut<'_>) {
-        self.multiply(a, (b, None), epilogue, c);
+        self.multiply(a, (b, None), Finish { epilogue, adds: false }, c);
+    }
+
+    /// Adds the product to `c`. Sums go on from what is there.
+    ///
+    /// ```
+    /// use stampnet_gemm::{GemmPlan, Matrix, MatrixMut};
+    ///
+    /// let mut c = [10.0];
+    /// let (a, b) = (Matrix::row_major(&[1.0, 2.0], 1, 2), Matrix::row_major(&[3.0, 4.0], 2, 1));
+    /// GemmPlan::new(1, 2, 1).add(a, b, MatrixMut::row_major(&mut c, 1, 1));
+    /// assert_eq!(c, [21.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If a shape differs from the plan's.
+    pub fn add(&self, a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>) {
+        self.multiply(a, (b, None), Finish { epilogue: Epilogue::default(), adds: true }, c);
     }
 
     /// The elements of B in its packed form.
@@ -120,14 +145,14 @@ impl GemmPlan {
         c: MatrixMut<'_>,
     ) {
         assert_eq!(packed.len(), self.packed_len(), "it was packed by this plan");
-        self.multiply(a, (b, Some(packed)), epilogue, c);
+        self.multiply(a, (b, Some(packed)), Finish { epilogue, adds: false }, c);
     }
 
     fn multiply(
         &self,
         a: Matrix<'_>,
         (b, packed): (Matrix<'_>, Option<&[f32]>),
-        epilogue: Epilogue<'_>,
+        Finish { epilogue, adds }: Finish<'_>,
         c: MatrixMut<'_>,
     ) {
         let &Self { m, k, n, level } = self;
@@ -140,7 +165,7 @@ impl GemmPlan {
         }
         let copies = Copies::new(&a, &b);
         let cut = Cut::new([m, k, n], level.lanes(), copies);
-        let product = Product { a, b, packed, copies, epilogue, c: Target::new(c) };
+        let product = Product { a, b, packed, copies, epilogue, adds, c: Target::new(c) };
         let run = |index| {
             let (rows, columns) = cut.task(index);
             scratch::with(cut.memory(), |memory| {
@@ -193,13 +218,17 @@ mod tests {
                 let (mut packed, mut again) = (vec![f32::NAN; plan.packed_len()], vec![f32::NAN; m * n]);
                 plan.pack(b_matrix, &mut packed);
                 plan.run_packed(a_matrix, (b_matrix, &packed), epilogue, MatrixMut::row_major(&mut again, m, n));
+                let mut added = vec![5.0; m * n];
+                plan.add(a_matrix, b_matrix, MatrixMut::row_major(&mut added, m, n));
                 for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
                     assert_eq!(again[i * n + j], c[i * (n + 2) + j], "{m}x{k}x{n} {level} case {case}, packed");
-                    let mut want = epilogue.bias.map_or(0.0, |bias| bias[j]);
+                    let mut product = 0.0;
                     for t in 0..k {
                         let a = if a_turned { a[t * m + i] } else { a[i * k + t] };
-                        want += a * if b_turned { b[j * k + t] } else { b[t * n + j] };
+                        product += a * if b_turned { b[j * k + t] } else { b[t * n + j] };
                     }
+                    assert_eq!(added[i * n + j], 5.0 + product, "{m}x{k}x{n} {level} case {case}, added");
+                    let want = epilogue.bias.map_or(0.0, |bias| bias[j]) + product;
                     let want = if relu { want.max(0.0) } else { want };
                     assert_eq!(c[i * (n + 2) + j], want, "{m}x{k}x{n} {level} case {case} at ({i}, {j})");
                 }

@@ -52,6 +52,8 @@ pub(super) struct Product<'a> {
     pub(super) packed: Option<&'a [f32]>,
     pub(super) copies: Copies,
     pub(super) epilogue: Epilogue<'a>,
+    /// Whether sums begin with what is in C.
+    pub(super) adds: bool,
     pub(super) c: Target<'a>,
 }
 
@@ -180,7 +182,7 @@ impl Stretch<'_> {
     /// Adds the terms of `rows`, all columns, from values of A that begin at `a`, `[row step, term step]` apart.
     #[inline(always)]
     fn rows<S: Simd>(&self, s: S, rows: Range<usize>, (a, [a_row, a_term]): (&[f32], [usize; 2]), panels: &[f32]) {
-        let Product { a: whole, epilogue, c: target, .. } = self.product;
+        let Product { a: whole, epilogue, adds, c: target, .. } = self.product;
         for offset in (0..self.part.columns).step_by(panel_vectors(S::LANES) * S::LANES) {
             let part = self.block::<S>(offset);
             let (b, b_term) = self.b::<S>(part, &panels[offset * part.len..]);
@@ -188,7 +190,7 @@ impl Stretch<'_> {
                 first_column: part.first_column,
                 columns: part.columns,
                 len: part.len,
-                is_first: part.start == 0,
+                is_first: part.start == 0 && !adds,
                 is_last: part.start + part.len == whole.columns(),
             };
             let source = Source { a, a_row, a_term, b, b_term };

@@ -20,8 +20,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Zeros for `n` samples of the model, and for their targets if there are `losses`.
-    pub(super) fn zeros(graph: &Graph, n: usize, losses: &[Weighted]) -> Result<Self, NnError> {
+    /// Zeros for `n` samples of the model, for their targets if there are `losses`, and for how much each counts if that is asked
+    /// for.
+    pub(super) fn zeros(graph: &Graph, n: usize, losses: &[Weighted], weighted: bool) -> Result<Self, NnError> {
         let zeros = |sample: Shape| Ok::<_, NnError>(Tensor::zeros(batch_shape(n, sample)?));
         let outputs = graph.outputs.iter().zip(losses);
         Ok(Self {
@@ -29,7 +30,7 @@ impl Batch {
             targets: outputs
                 .map(|(&output, each)| zeros(each.loss.target_shape(graph.nodes[output].output)))
                 .collect::<Result<_, _>>()?,
-            weights: Tensor::default(),
+            weights: if weighted { zeros(Shape::new(&[])?)? } else { Tensor::default() },
             rows: [Tensor::default(), Tensor::default()],
         })
     }

@@ -16,6 +16,8 @@ mod order;
 mod predict;
 mod profile;
 mod program;
+mod recording;
+mod strips;
 mod summary;
 mod tally;
 mod weighting;
@@ -35,6 +37,7 @@ pub use history::History;
 pub use layers::{ModelLayer, ModelLayerMut};
 pub use losses::Losses;
 pub use profile::{ProfileRow, StepPart, StepProfile};
+pub use strips::StripSize;
 
 use self::losses::Weighted;
 use self::program::Programs;
@@ -260,6 +263,22 @@ impl Model {
     /// ```
     pub fn set_fusion(&mut self, allowed: bool) {
         self.programs.set_fusion(allowed);
+    }
+
+    /// Sets how many samples of a batch go through the model together. A strip goes through all layers, and back, before the
+    /// next one, so that what is computed for it stays in the cache; gradients of strips are added in order. What changes is
+    /// speed, memory and rounding: the same sums are added in another order. A batch of a model that mixes samples, as batch
+    /// normalization does in training, always runs as a whole.
+    ///
+    /// ```
+    /// use stampnet_nn::{StripSize, models};
+    ///
+    /// let mut model = models::book_cnn().build(42)?;
+    /// model.set_strips(StripSize::Batch);
+    /// # Ok::<(), stampnet_nn::NnError>(())
+    /// ```
+    pub fn set_strips(&mut self, size: StripSize) {
+        self.programs.set_strips(size);
     }
 
     /// Says how to train: with this optimizer, against this loss, or a loss for each output. Forgets what an earlier optimizer

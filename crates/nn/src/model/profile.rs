@@ -90,9 +90,11 @@ impl StepProfile {
         let Clock { steps, gather, update } = *program.clock();
         let mut profile = Self { steps, rows: Vec::new() };
         profile.add("batch", StepPart::Gather, (gather, 0.0, 2.0 * program.batch_bytes()));
+        let strips = program.strips() as f64;
         for entry in program.profile() {
             let layer = if entry.label.is_empty() { "loss" } else { entry.label };
-            profile.add(layer, StepPart::of(&entry), (entry.time, entry.operations, entry.bytes));
+            let counts = (entry.time, strips * entry.operations, strips * entry.bytes);
+            profile.add(layer, StepPart::of(&entry), counts);
         }
         profile.add("optimizer", StepPart::Update, (update, 0.0, 0.0));
         profile

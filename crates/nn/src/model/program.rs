@@ -1,20 +1,19 @@
-//! Recorded operations: one tape per task and batch size.
+//! Recorded operations that run: one tape per task and batch size.
 
 use std::time::Instant;
 
-use stampnet_autograd::{AutogradError, Mode, ProfileEntry, Tape, Var};
-use stampnet_tensor::{Shape, Tensor, View};
+use stampnet_autograd::ProfileEntry;
+use stampnet_tensor::{Shape, View};
 
-use super::batch::{Batch, batch_shape};
-use super::graph::{PlacedSpec, Values};
+use super::batch::Batch;
 use super::losses::Weighted;
 use super::profile::Clock;
+use super::recording::{Options, Recording};
+use super::strips::{self, StripSize, Strips};
 use super::weights::Weights;
 use super::{Graph, Weight};
-use crate::loss::Output;
 use crate::optimizers::WeightStep;
-use crate::regularizer::Penalty;
-use crate::{Constraint, LayerError, NnError, Optimizer};
+use crate::{Constraint, NnError, Optimizer};
 
 /// What a program computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +41,9 @@ pub(super) struct Key {
 /// A model's operations on batches of one size, recorded once. It borrows the model's weights for each run.
 pub(super) struct Program {
     key: Key,
-    tape: Tape,
-    inputs: Vec<Var>,
-    targets: Vec<Var>,
-    sample_weights: Option<Var>,
-    outputs: Vec<Var>,
-    /// For each output, whether it stops before the softmax.
-    logits: Vec<bool>,
-    /// For each output, its loss.
-    losses: Vec<Var>,
-    /// Their weighted sum.
-    loss: Option<Var>,
-    weights: Vec<Var>,
+    recording: Recording,
+    /// Present if only a part of the batch is on the tape at a time.
+    strips: Option<Strips>,
     /// Weights that a step must bring back into their bounds.
     bounded: Vec<Bounded>,
     /// Room for norms.
@@ -66,67 +56,19 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Records `graph` on batches of zeros, with weights of zeros.
-    fn record(graph: &Graph, losses: &[Weighted], key: Key, without: Without) -> Result<Self, NnError> {
-        let Key { task, n, seed, weighted } = key;
-        let mode = if task == Task::Train { Mode::Training } else { Mode::Inference };
-        let losses = if task == Task::Predict { &[] } else { losses };
-        let mut tape = Tape::with_seed(mode, seed);
-        tape.set_winograd(!without.winograd);
-        tape.set_fusion(!without.fusion);
-        let mut next = Batch::zeros(graph, n, losses)?;
-        let inputs: Vec<Var> = next.samples.iter().map(|samples| tape.input(samples.clone())).collect();
-        let sample_weights = if weighted {
-            next.weights = Tensor::zeros(batch_shape(n, Shape::new(&[])?)?);
-            Some(tape.input(next.weights.clone()))
-        } else {
-            None
+    /// Records `graph` on zeros, with weights of zeros: a strip of the batch where that pays, else all of it.
+    fn record(graph: &Graph, losses: &[Weighted], key: Key, options: Options) -> Result<Self, NnError> {
+        let losses = if key.task == Task::Predict { &[] } else { losses };
+        let next = Batch::zeros(graph, key.n, losses, key.weighted)?;
+        let (recording, strips) = match strips::record(graph, losses, key, options) {
+            Some((recording, count)) => {
+                let batch = Batch::zeros(graph, key.n, losses, key.weighted)?;
+                (recording, Some(Strips::new(graph, count, batch)?))
+            }
+            None => (Recording::new(graph, losses, key, 1, options)?, None),
         };
-        let leaf = |spec: PlacedSpec<'_>| {
-            let zeros = Tensor::zeros(spec.weight.shape);
-            if spec.trainable { tape.variable(zeros) } else { tape.state(zeros) }
-        };
-        let weights: Vec<Var> = graph.specs().map(leaf).collect();
-        let takes_logits = |(i, each): (usize, &Weighted)| each.loss.takes_logits() && graph.ends_in_softmax(i);
-        let logits: Vec<bool> = losses.iter().enumerate().map(takes_logits).collect();
-        let values = Values { inputs: &inputs, weights: &weights, logits: &logits, within: None };
-        let outputs = graph.record(&mut tape, values)?;
-        let (mut targets, mut own, mut loss) = (Vec::new(), Vec::new(), None);
-        for (i, each) in losses.iter().enumerate() {
-            let y = tape.input(next.targets[i].clone());
-            let output = if logits[i] { Output::Logits(outputs[i]) } else { Output::Values(outputs[i]) };
-            let compared = Compared { output, targets: y, weights: sample_weights };
-            let (value, sum) = record_loss(&mut tape, each, compared, loss).map_err(|source| {
-                let (node, source) = (graph.outputs[i], LayerError::Autograd(source));
-                NnError::layer(graph.label(node), &[graph.nodes[node].output], source)
-            })?;
-            targets.push(y);
-            own.push(value);
-            loss = Some(sum);
-        }
-        let loss = add_penalties(&mut tape, graph, &weights, loss)?;
-        if mode == Mode::Inference {
-            let kept: Vec<Var> = outputs.iter().chain(&own).copied().chain(loss).collect();
-            tape.share_memory(&kept);
-        }
-        let (losses, norms, bounded) = (own, Vec::new(), Bounded::all(graph));
-        Ok(Self {
-            key,
-            tape,
-            inputs,
-            targets,
-            sample_weights,
-            outputs,
-            logits,
-            losses,
-            loss,
-            weights,
-            bounded,
-            norms,
-            clock: Clock::default(),
-            changes: None,
-            next,
-        })
+        let (bounded, norms, clock) = (Bounded::all(graph), Vec::new(), Clock::default());
+        Ok(Self { key, recording, strips, bounded, norms, clock, changes: None, next })
     }
 
     /// Computes the outputs (and losses) of the next batch with `weights`, which stay as they are.
@@ -138,10 +80,10 @@ impl Program {
         let (weights, changes) = weights.lend();
         self.take_batch();
         self.exchange(weights);
-        if self.changes == Some(changes) {
-            self.tape.replay_inputs(0);
-        } else {
-            self.tape.replay(0);
+        let is_unchanged = self.changes == Some(changes);
+        for strip in 0..self.strips() {
+            self.replay(0, strip, is_unchanged);
+            self.collect(strip);
         }
         self.exchange(weights);
         self.changes = Some(changes);
@@ -157,19 +99,31 @@ impl Program {
     ) -> Result<(), NnError> {
         self.take_batch();
         self.exchange(weights);
-        self.tape.replay(step);
-        let result = if self.loss().is_finite() { self.descend(weights, optimizer) } else { Ok(()) };
+        let mut result = self.differentiate(step);
+        if result.is_ok() && self.loss().is_finite() {
+            result = self.descend(weights, optimizer);
+        }
         self.exchange(weights);
         result
     }
 
+    /// Computes loss and gradients of the batch. Those of its strips are added in order.
+    fn differentiate(&mut self, step: u64) -> Result<(), NnError> {
+        let loss = self.recording.loss.expect("a program for training has a loss");
+        self.recording.tape.zero_grad();
+        for strip in 0..self.strips() {
+            self.replay(step, strip, false);
+            self.collect(strip);
+            self.recording.tape.backward(loss).map_err(|source| NnError::Backward { source })?;
+        }
+        Ok(())
+    }
+
     fn descend(&mut self, weights: &[Weight], optimizer: &mut dyn Optimizer) -> Result<(), NnError> {
-        let loss = self.loss.expect("a program for training has a loss");
-        self.tape.zero_grad();
-        self.tape.backward(loss).map_err(|source| NnError::Backward { source })?;
-        let (tape, start) = (&self.tape, Instant::now());
-        optimizer.begin_step(&mut self.weights.iter().filter_map(|&var| tape.grad(var)).map(|grad| grad.data()));
-        let steps = self.tape.values_and_grads(&self.weights).map(|(index, weight, gradient)| WeightStep {
+        let Recording { tape, weights: vars, .. } = &mut self.recording;
+        let start = Instant::now();
+        optimizer.begin_step(&mut vars.iter().filter_map(|&var| tape.grad(var)).map(|grad| grad.data()));
+        let steps = tape.values_and_grads(vars).map(|(index, weight, gradient)| WeightStep {
             index,
             name: &weights[index].name,
             weight,
@@ -177,40 +131,63 @@ impl Program {
         });
         optimizer.update_all(&mut { steps });
         for Bounded { index, shape, constraint } in &self.bounded {
-            constraint.project(*shape, self.tape.leaf_mut(self.weights[*index]), &mut self.norms);
+            constraint.project(*shape, tape.leaf_mut(vars[*index]), &mut self.norms);
         }
         self.clock.update += start.elapsed();
         self.clock.steps += 1;
         Ok(())
     }
 
-    /// Puts the next batch on the tape; the last one's memory is filled next.
+    /// Parts that a batch is run in.
+    pub(super) fn strips(&self) -> usize {
+        self.strips.as_ref().map_or(1, |strips| strips.count)
+    }
+
+    /// Takes the next batch; the last one's memory is filled next.
     fn take_batch(&mut self) {
-        let Batch { samples, targets, weights, .. } = &mut self.next;
-        if let Some(var) = self.sample_weights {
-            self.tape.swap(var, weights);
+        match &mut self.strips {
+            Some(strips) => std::mem::swap(&mut strips.batch, &mut self.next),
+            None => self.recording.swap(&mut self.next),
         }
-        for (&var, tensor) in self.inputs.iter().zip(samples).chain(self.targets.iter().zip(targets)) {
-            self.tape.swap(var, tensor);
+    }
+
+    /// Runs a strip of the batch forward. If the weights are those of the last run, what was made of them is used again.
+    fn replay(&mut self, step: u64, strip: usize, is_unchanged: bool) {
+        if let Some(strips) = &self.strips {
+            strips.put(strip, &mut self.recording);
+        }
+        let tape = &mut self.recording.tape;
+        match strip {
+            0 if is_unchanged => tape.replay_inputs(step),
+            0 => tape.replay(step),
+            _ => tape.replay_strip(step, strip),
+        }
+    }
+
+    /// Collects what a strip gave.
+    fn collect(&mut self, strip: usize) {
+        if let Some(strips) = &mut self.strips {
+            strips.collect(strip, &self.recording);
         }
     }
 
     /// Lends the tape the weights, or takes them back.
     fn exchange(&mut self, weights: &mut [Weight]) {
-        for (&var, weight) in self.weights.iter().zip(weights) {
-            self.tape.swap(var, &mut weight.tensor);
+        let Recording { tape, weights: vars, .. } = &mut self.recording;
+        for (&var, weight) in vars.iter().zip(weights) {
+            tape.swap(var, &mut weight.tensor);
         }
     }
 
     /// Times every operation from now on, from zero.
     fn start_profile(&mut self) {
-        self.tape.start_profile();
+        self.recording.tape.start_profile();
         self.clock = Clock::default();
     }
 
-    /// What the operations took.
+    /// What the operations took, on the strip of a batch.
     pub(super) fn profile(&self) -> Vec<ProfileEntry<'_>> {
-        self.tape.profile()
+        self.recording.tape.profile()
     }
 
     pub(super) const fn clock(&self) -> &Clock {
@@ -223,33 +200,33 @@ impl Program {
 
     /// Bytes of a batch.
     pub(super) fn batch_bytes(&self) -> f64 {
-        let elements: usize = self.inputs.iter().chain(&self.targets).map(|&var| self.tape.shape(var).len()).sum();
+        let elements: usize = self.next.samples.iter().chain(&self.next.targets).map(|all| all.shape().len()).sum();
         (elements * size_of::<f32>()) as f64
     }
 
     /// Input `i` of the batch that was run last.
     pub(super) fn samples(&self, i: usize) -> View<'_> {
-        self.tape.value(self.inputs[i])
+        self.strips.as_ref().map_or_else(|| self.recording.samples(i), |strips| strips.batch.samples[i].view())
     }
 
     /// The targets of output `i`.
     pub(super) fn targets(&self, i: usize) -> View<'_> {
-        self.tape.value(self.targets[i])
+        self.strips.as_ref().map_or_else(|| self.recording.targets(i), |strips| strips.batch.targets[i].view())
     }
 
     /// Output `i`; logits, if its loss takes them.
     pub(super) fn output(&self, i: usize) -> View<'_> {
-        self.tape.value(self.outputs[i])
+        self.strips.as_ref().map_or_else(|| self.recording.output(i), |strips| strips.outputs[i].view())
     }
 
     /// Whether output `i` is what goes into the model's last softmax.
     pub(super) fn gives_logits(&self, i: usize) -> bool {
-        self.logits.get(i).copied().unwrap_or(false)
+        self.recording.logits.get(i).copied().unwrap_or(false)
     }
 
     /// The loss of output `i`.
     pub(super) fn output_loss(&self, i: usize) -> f32 {
-        self.tape.value(self.losses[i]).data()[0]
+        self.strips.as_ref().map_or_else(|| self.recording.output_loss(i), |strips| strips.losses[i] as f32)
     }
 
     /// The weighted sum of the outputs' losses.
@@ -257,7 +234,7 @@ impl Program {
     /// # Panics
     /// If the program predicts.
     pub(super) fn loss(&self) -> f32 {
-        self.tape.value(self.loss.expect("a program with a loss")).data()[0]
+        self.strips.as_ref().map_or_else(|| self.recording.loss(), |strips| strips.loss as f32)
     }
 }
 
@@ -279,47 +256,6 @@ impl Bounded {
     }
 }
 
-/// Adds the penalties of all trainable weights to `loss`, where there is one.
-fn add_penalties(tape: &mut Tape, graph: &Graph, weights: &[Var], loss: Option<Var>) -> Result<Option<Var>, NnError> {
-    let Some(mut loss) = loss else { return Ok(None) };
-    let scalar = Shape::new(&[])?;
-    for (spec, &weight) in graph.specs().zip(weights).filter(|(spec, _)| spec.trainable) {
-        if let Some(regularizer) = spec.weight.regularizer {
-            let penalty = tape.record(Penalty(regularizer), &[weight], scalar);
-            loss = tape.add(loss, penalty).map_err(|source| NnError::Backward { source })?;
-        }
-    }
-    Ok(Some(loss))
-}
-
-/// What an output's loss is made of.
-struct Compared {
-    output: Output,
-    targets: Var,
-    /// How much each sample counts.
-    weights: Option<Var>,
-}
-
-/// Records an output's loss, and the weighted sum with those `before`.
-fn record_loss(
-    tape: &mut Tape,
-    each: &Weighted,
-    Compared { output, targets, weights }: Compared,
-    before: Option<Var>,
-) -> Result<(Var, Var), AutogradError> {
-    let mut losses = each.loss.record(tape, output, targets)?;
-    if let Some(weights) = weights {
-        losses = tape.mul(losses, weights)?;
-    }
-    let value = tape.mean(losses)?;
-    let weighted = if each.weight == 1.0 { value } else { tape.scale(value, each.weight)? };
-    let sum = match before {
-        Some(before) => tape.add(before, weighted)?,
-        None => weighted,
-    };
-    Ok((value, sum))
-}
-
 /// Runs a step's `work` on a thread of the pool: a thread outside of it would be put to sleep and woken for every operation.
 pub(super) fn on_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
@@ -330,18 +266,9 @@ pub(super) fn on_worker<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 pub(super) struct Programs {
     /// The one used last comes last.
     programs: Vec<Program>,
-    without: Without,
+    options: Options,
     /// Whether training is timed.
     is_timed: bool,
-}
-
-/// What a model does without.
-#[derive(Clone, Copy, Debug, Default)]
-struct Without {
-    /// Winograd's tiles.
-    winograd: bool,
-    /// Operations that compute several layers.
-    fusion: bool,
 }
 
 /// Programs kept for each task: one for full batches, one for the last batch of a pass.
@@ -354,7 +281,7 @@ impl Programs {
             Some(found) => self.programs[found..].rotate_left(1),
             None => {
                 self.make_room(key.task);
-                let mut program = Program::record(graph, losses, key, self.without)?;
+                let mut program = Program::record(graph, losses, key, self.options)?;
                 if self.is_timed && key.task == Task::Train {
                     program.start_profile();
                 }
@@ -384,13 +311,19 @@ impl Programs {
 
     /// Allows Winograd's tiles, or forbids them.
     pub(super) fn set_winograd(&mut self, allowed: bool) {
-        self.without.winograd = !allowed;
+        self.options.has_winograd = allowed;
         self.clear();
     }
 
     /// Allows operations that compute several layers, or forbids them.
     pub(super) fn set_fusion(&mut self, allowed: bool) {
-        self.without.fusion = !allowed;
+        self.options.has_fusion = allowed;
+        self.clear();
+    }
+
+    /// Sets which batches run in strips.
+    pub(super) fn set_strips(&mut self, strips: StripSize) {
+        self.options.strips = strips;
         self.clear();
     }
 

@@ -4,7 +4,7 @@ use stampnet_data::TensorSet;
 use stampnet_geometry::Padding;
 use stampnet_nn::layers::{
     Activation as ActivationLayer, AveragePooling2D, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Dropout,
-    Flatten, MaxPooling2D, ReLU, SeparableConv2D,
+    Flatten, LayerNormalization, MaxPooling2D, ReLU, SeparableConv2D,
 };
 use stampnet_nn::{Activation, FitOptions, Loss, Model, Sequential, Sgd};
 use stampnet_tensor::{Purpose, RandomStream, Tensor};
@@ -21,11 +21,20 @@ const ON_THREADS: u32 = 8;
 const SAMPLES: usize = 6;
 const CLASSES: usize = 4;
 
-struct Draw(RandomStream);
+/// Draws a model.
+pub(crate) struct Draw {
+    stream: RandomStream,
+    /// Whether it may have batch normalization.
+    has_norms: bool,
+}
 
 impl Draw {
+    pub(crate) const fn new(number: u32, has_norms: bool) -> Self {
+        Self { stream: RandomStream::new(3, Purpose::Test, 7, number), has_norms }
+    }
+
     fn of<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.0.below(from.len() as u32) as usize]
+        from[self.stream.below(from.len() as u32) as usize]
     }
 
     fn yes(&mut self) -> bool {
@@ -42,7 +51,7 @@ impl Draw {
 
     /// Appends a layer to a model whose images have size `[h, w]`, and says how large they are behind it.
     fn add(&mut self, model: Sequential, [h, w]: [usize; 2]) -> (Sequential, [usize; 2]) {
-        let model = match self.0.below(11) {
+        let model = match self.stream.below(11) {
             0..=2 => {
                 let conv = Conv2D::new(self.of(&[3, 8, 16, 32]), self.of(&[(3, 3), (3, 3), (1, 1), (3, 2)]));
                 model.add(conv.padding(Padding::Same).use_bias(self.yes()).activation(self.activation()))
@@ -59,7 +68,8 @@ impl Draw {
                 let conv = SeparableConv2D::new(self.of(&[5, 16]), 3).padding(Padding::Same).use_bias(self.yes());
                 model.add(conv.activation(self.activation()))
             }
-            6 | 7 => model.add(self.norm()),
+            6 | 7 if self.has_norms => model.add(self.norm()),
+            6 | 7 => model.add(LayerNormalization::new()),
             8 if self.yes() => model.add(ReLU::new()),
             8 => model.add(ActivationLayer::new(self.of(&[Activation::Relu, Activation::Relu, Activation::Elu]))),
             9 if h.min(w) >= 4 => {
@@ -74,16 +84,16 @@ impl Draw {
     }
 
     /// A model whose weights, batch normalization's among them, are drawn too.
-    fn model(&mut self, seed: u64) -> Model {
+    pub(crate) fn model(&mut self, seed: u64) -> Model {
         let [h, w, c] = [self.of(&[4, 7, 9]), self.of(&[5, 8, 6]), self.of(&[1, 3, 16])];
         let (mut model, mut size) = (Sequential::new((h, w, c)), [h, w]);
-        for _ in 0..2 + self.0.below(6) {
+        for _ in 0..2 + self.stream.below(6) {
             (model, size) = self.add(model, size);
         }
         model = model.add(Flatten::new());
         if self.yes() {
-            model = model.add(Dense::new(9).use_bias(self.yes()).activation(self.activation())).add(self.norm());
-            model = model.add(ReLU::new());
+            model = model.add(Dense::new(9).use_bias(self.yes()).activation(self.activation()));
+            model = if self.has_norms { model.add(self.norm()) } else { model }.add(ReLU::new());
         }
         let mut model = model.add(Dense::new(CLASSES).activation(Activation::Softmax)).build(seed).unwrap();
         let names: Vec<(String, usize)> =
@@ -104,7 +114,7 @@ impl Draw {
 
 /// The model of a number.
 fn model(number: u32) -> Model {
-    Draw(RandomStream::new(3, Purpose::Test, 7, number)).model(u64::from(number))
+    Draw::new(number, true).model(u64::from(number))
 }
 
 fn samples(model: &Model) -> Tensor {
@@ -120,7 +130,7 @@ fn train(model: &mut Model) {
 }
 
 /// The largest distance between elements of two arrays.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 

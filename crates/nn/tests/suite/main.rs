@@ -14,6 +14,7 @@ mod keras_silent;
 mod measures;
 mod precision;
 mod refusals;
+mod strips;
 mod summary;
 mod training;
 mod worked_examples;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use console::Style;
 use serde::Serialize;
-use stampnet_nn::{Adam, BatchLog, Callback, Control, EpochLog, Model, NnError};
+use stampnet_nn::{Adam, BatchLog, Callback, Control, EpochLog, Model, NnError, StripSize};
 use stampnet_simd::Level;
 
 use crate::bench::step::Steps;
@@ -61,6 +61,9 @@ pub(crate) fn run(args: &BenchStepArgs) -> Result<(), CliError> {
     let mut model = network::build(&args.model, 1)?;
     if let Some(precision) = args.precision {
         model.set_precision(precision);
+    }
+    if let Some(samples) = args.strip {
+        model.set_strips(StripSize::Samples(samples));
     }
     model.compile(Adam::default(), network::LOSS)?;
     let steps = Steps { data: &args.data, batch: args.batch, steps: args.steps, repeats: REPEATS };

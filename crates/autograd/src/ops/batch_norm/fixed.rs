@@ -32,6 +32,10 @@ impl Op for Fixed {
         "batch_norm"
     }
 
+    fn is_by_sample(&self, i: usize) -> bool {
+        i == X
+    }
+
     fn rounds_input(&self, i: usize) -> bool {
         i == X
     }
