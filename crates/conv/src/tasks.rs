@@ -20,9 +20,25 @@ pub(crate) fn for_each_chunk(is_shared: bool, items: &mut [f32], len: usize, tas
     }
 }
 
+/// Calls `task` for every number below `count`: on the threads of the current pool if `is_shared`, else one after the other.
+pub(crate) fn for_each(is_shared: bool, count: usize, task: impl Fn(usize) + Sync + Send) {
+    if is_shared { (0..count).into_par_iter().for_each(task) } else { (0..count).for_each(task) }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    #[test]
+    fn every_number_is_visited_once() {
+        for is_shared in [false, true] {
+            let visits: Vec<_> = (0..10).map(|_| AtomicUsize::new(0)).collect();
+            for_each(is_shared, visits.len(), |i| _ = visits[i].fetch_add(1, Ordering::Relaxed));
+            assert!(visits.iter().all(|visits| visits.load(Ordering::Relaxed) == 1));
+        }
+    }
 
     #[test]
     fn every_chunk_is_visited_once() {

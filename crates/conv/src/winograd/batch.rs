@@ -35,7 +35,7 @@ use super::weights::EvaluateWeights;
 use crate::algorithm::Site;
 use crate::direct::product::Product;
 use crate::pooled::Reduce;
-use crate::{Activation, scratch};
+use crate::{Activation, scratch, tasks};
 
 /// Bytes of values and products of a task in the first order, so that they stay in the second-level cache.
 const TASK_BYTES: usize = 640 << 10;
@@ -196,7 +196,9 @@ impl<T: Tile> Tasks<'_, T> {
             });
         }
         let weights = &*weights;
-        (0..self.tiles.div_ceil(group)).into_par_iter().for_each(|i| {
+        let products = 2 * T::POINTS * self.tiles * self.images.c * self.target.oc;
+        let is_shared = tasks::is_worth_sharing(products as f64);
+        tasks::for_each(is_shared, self.tiles.div_ceil(group), |i| {
             let tiles = self.group(i, group);
             let stacks = values(self.images.c, tiles.len());
             let products = Stack { rows: tiles.len(), width: self.block() };
