@@ -16,11 +16,8 @@ use stampnet_testkit::compare::{Axes, Scale, same_bits, within};
 use stampnet_testkit::{ConvOperands, Fill};
 
 /// The documented errors of Winograd's tiles, as shares of the largest sum of absolute values.
-const WINOGRAD: [(&str, f64); 3] = [
-    ("winograd-2x2", 1.0 / 2_097_152.0),
-    ("winograd-4x4", 1.0 / 262_144.0),
-    ("winograd-2x2-5x5", 1.0 / 262_144.0),
-];
+const WINOGRAD: [(&str, f64); 3] =
+    [("winograd-2x2", 1.0 / 2_097_152.0), ("winograd-4x4", 1.0 / 262_144.0), ("winograd-2x2-5x5", 1.0 / 262_144.0)];
 
 /// The reference takes milliseconds up to here.
 const MAX_FLOPS: f64 = 3e5;
