@@ -41,11 +41,11 @@ fn bench_conv_explains_what_is_picked() {
     let place = Place::new();
     let out = place.run("bench conv --explain --only lenet/conv2 --batch 1 --seconds 0 --pass forward").succeeded().out;
     for part in [
-        "pointwise    declines",
+        "pointwise         declines",
         "it takes 1x1 kernels with stride 1 and no padding; this kernel is\n",
-        "*direct       takes it",
+        "*direct            takes it",
         "KiB",
-        "direct is the first to take it; 4 before it do not",
+        "direct is the first to take it; 5 before it do not",
     ] {
         assert!(out.contains(part), "'{part}' should be in {out}");
     }

@@ -56,7 +56,7 @@ impl Bench<'_> {
 
     fn table(&mut self, layer: &Layer, choice: &Choice) -> Result<(), CliError> {
         let head = format!(
-            "{:14}{:13}{:>14}{:>11}{:>11}{:>9}",
+            "{:19}{:13}{:>14}{:>11}{:>11}{:>9}",
             choice.pass.to_string(),
             "answer",
             "workspace",
@@ -70,7 +70,7 @@ impl Bench<'_> {
             let candidate = &timed.candidate;
             let is_picked = i == choice.picked;
             let mut row = format!(
-                "{}{:13}{:13}",
+                "{}{:18}{:13}",
                 if is_picked { '*' } else { ' ' },
                 candidate.algorithm,
                 word(&candidate.answer)
