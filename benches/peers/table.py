@@ -74,7 +74,8 @@ def layers(record):
     """The geometric means, and the farthest ahead and behind."""
     summary = record["summary"]
     rows = ["| geometric mean of the time over PyTorch's | |", "| --- | ---: |"]
-    rows += [f"| {group} | {mean:.2f} |" for group, mean in summary["geometric_mean"].items()]
+    tell_group = lambda group: group.replace("batch own", "batches of 1 to 128").replace("1 threads", "1 thread")
+    rows += [f"| {tell_group(group)} | {mean:.2f} |" for group, mean in summary["geometric_mean"].items()]
     ordered = sorted(record["cells"], key=lambda line: line["ratio"])
     tell = lambda line: f"{line['cell']} {line['pass']}, {counted(line['threads'], 'thread')}"
     rows += [f"| the best of {summary['cells']} cells: {tell(ordered[0])} | {ordered[0]['ratio']:.2f} |"]
