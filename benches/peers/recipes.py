@@ -72,7 +72,8 @@ def print_line(line):
             continue
         of = line[side]
         judged = verdict(line["target"], of["mean"]) if side == "stampnet" else " " * 15
-        print(f"{line['recipe']:8}{side:10}{of['mean']:9.2%} ± {of['deviation']:.2%}{judged}" + (f"{of['seconds']:9.1f} s" if "seconds" in of else ""))
+        print(f"{line['recipe']:8}{side:10}{of['mean']:9.2%} ± {of['deviation']:.2%}{judged}", end="")
+        print(f"{of['seconds']:9.1f} s" if "seconds" in of else "")
     if "stampnet" in line and "torch" in line:
         apart = abs(line["stampnet"]["mean"] - line["torch"]["mean"])
         if "seconds" in line["stampnet"]:

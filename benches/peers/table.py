@@ -74,7 +74,7 @@ def layers(record):
     """The geometric means, and the farthest ahead and behind."""
     summary = record["summary"]
     rows = ["| geometric mean of the time over PyTorch's | |", "| --- | ---: |"]
-    tell_group = lambda group: group.replace("batch own", "batches of 1 to 128").replace("1 threads", "1 thread")
+    tell_group = lambda group: group.replace("batch own", "each layer at its own batch").replace("1 threads", "1 thread")
     rows += [f"| {tell_group(group)} | {mean:.2f} |" for group, mean in summary["geometric_mean"].items()]
     ordered = sorted(record["cells"], key=lambda line: line["ratio"])
     tell = lambda line: f"{line['cell']} {line['pass']}, {counted(line['threads'], 'thread')}"
